@@ -1,0 +1,232 @@
+"""CSV deliveries as one batch of judged rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import Column as Expression
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from autocorp_assets.contracts.model import (
+    CHANGE_SEQ,
+    PARTITION_MONTH,
+    RECORD_KEY,
+    SOURCE_SYSTEM,
+    Column,
+    CsvFeed,
+    KeyForm,
+    TableContract,
+)
+from autocorp_assets.contracts.model import SourceSystem as System
+from spark_jobs import columns as c
+from spark_jobs.change_seq import ORDINAL_DIGITS, POSITION_DIGITS
+from spark_jobs.hadoop_files import HadoopFiles
+from spark_jobs.plan import SourceFile
+from spark_jobs.rules import broken_rules
+from spark_jobs.values import Parsed, parse
+
+_HEAD_BYTES = 64 * 1024
+_CORRUPT = "_corrupt"
+_TEXT = "_text"
+_POSITION_BITS = 33
+"""monotonically_increasing_id counts in the low 33 bits, the partition is above them (Spark docs)."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Columns of a CSV file in its order."""
+
+    names: tuple[str, ...]
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a file as a whole cannot be read, and what to do."""
+
+    reason: str
+
+
+def judge_header(head: bytes, feed: CsvFeed) -> Header | Refusal:
+    """Reads the header out of a file's first bytes. Pure."""
+    expected = ",".join(feed.columns)
+    if head[:2] == b"\x1f\x8b":
+        return Refusal("the file is compressed (gzip): deliver it unpacked")
+    if b"\x00" in head:
+        return Refusal("the file holds NUL bytes, so it is no UTF-8 text: export it as UTF-8")
+    text = head.decode("utf-8-sig", errors="replace")
+    if not text.strip():
+        return Refusal(f"the file is empty: it must at least have the header {expected}")
+    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text))))
+    missing_keys = [name for name in feed.key if name not in names]
+    if missing_keys:
+        return Refusal(
+            f"the first line has no column {', '.join(missing_keys)}: it must be a comma-separated header like {expected}"
+        )
+    if len(set(names)) < len(names):
+        return Refusal("the header names a column twice: export each column once")
+    return Header(
+        names=names,
+        unknown=tuple(name for name in names if name not in feed.columns),
+        missing=tuple(name for name in feed.columns if name not in names),
+    )
+
+
+def inspect(files: HadoopFiles, path: str, feed: CsvFeed) -> Header | Refusal:
+    """Decides whether a delivery can be read at all."""
+    verdict = judge_header(files.head(path, _HEAD_BYTES), feed)
+    if isinstance(verdict, Header) and not files.is_utf8(path):
+        return Refusal("the file is not UTF-8: export it as UTF-8 and deliver it again under the same name")
+    return verdict
+
+
+def read_rows(
+    spark: SparkSession, accepted: list[tuple[SourceFile, Header]], contract: TableContract, lake: str
+) -> DataFrame:
+    """One row a CSV row, with the same columns as `database_changes.as_changes` gives."""
+    feed = contract.csv_feed
+    if feed is None:
+        message = f"table {contract.name} has no CSV feed"
+        raise ValueError(message)
+    rows = reduce(DataFrame.unionByName, (_read_file(spark, file, header, feed, lake) for file, header in accepted))
+    rows = _parse(rows, contract, feed)
+    if feed.key_form is KeyForm.LINE:
+        # Numbered before any row is judged, so that a line keeps its number whatever happens to its neighbours.
+        unit = Window.partitionBy(*(feed.table_column[name] for name in feed.key), "raw_file")
+        rows = rows.withColumn("_line", F.row_number().over(unit.orderBy(c.POSITION)))
+    return _judge(rows, contract, feed)
+
+
+def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvFeed, lake: str) -> DataFrame:
+    """A file is one partition (a quoted value may hold a line end), so that ids count its rows."""
+    schema = ", ".join(f"`{name.replace('`', '``')}` string" for name in (*header.names, _CORRUPT))
+    raw = (
+        spark.read.schema(schema)
+        .option("header", value=True)
+        .option("multiLine", value=True)
+        .option("escape", '"')
+        .option("mode", "PERMISSIVE")
+        .option("columnNameOfCorruptRecord", _CORRUPT)
+        .csv(f"{lake}/{file.path}")
+    )
+    position = F.monotonically_increasing_id().bitwiseAND((1 << _POSITION_BITS) - 1) + 1
+    return raw.select(
+        F.struct(*(_cell(name, header).alias(name) for name in feed.columns)).alias(_TEXT),
+        F.col(_CORRUPT),
+        position.alias(c.POSITION),
+        F.lit(file.day).alias("_day"),
+        F.lit(file.ordinal).alias("_ordinal"),
+        F.lit(file.path).alias("raw_file"),
+        F.lit(file.replay).alias(c.REPLAY),
+    )
+
+
+def _cell(name: str, header: Header) -> Expression:
+    return F.col(f"`{name}`") if name in header.names else F.lit(None).cast("string")
+
+
+def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:
+    cells: dict[str, Parsed] = {
+        table_name: parse(contract.column_by_name[table_name], F.col(f"{_TEXT}.`{file_name}`"))
+        for file_name, table_name in feed.table_column.items()
+    }
+    malformed = [F.when(cell.malformed, F.lit(f"{name}: malformed")) for name, cell in cells.items()]
+    repairs = [
+        F.when(happened, F.lit(f"{name}: {repair}"))
+        for name, cell in cells.items()
+        for repair, happened in cell.repairs.items()
+    ]
+    corrupt = F.when(F.col(_CORRUPT).isNotNull(), F.lit("row: not as many cells as the header has"))
+    return rows.select(
+        "*",
+        *(cell.value.alias(name) for name, cell in cells.items()),
+        F.array_compact(F.array(corrupt, *malformed)).alias(c.BROKEN),
+        F.array_compact(F.array(*repairs)).alias(c.REPAIRS),
+    )
+
+
+def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:
+    rows = _derive(rows, feed)
+    delivered = tuple(contract.column_by_name[name] for name in feed.table_column.values())
+    delivered_on = F.to_date("_day", "yyyyMMdd")
+    rules = [F.when(broken, F.lit(name)) for name, broken in broken_rules(contract, delivered, delivered_on)]
+    # A malformed value is NULL by now: what else its column breaks would only repeat that.
+    broken = F.when(F.size(c.BROKEN) > 0, F.col(c.BROKEN)).otherwise(F.array_compact(F.array(*rules)))
+    raw_row = F.coalesce(F.col(_CORRUPT), F.to_json(_TEXT))
+    return rows.select(
+        *(_column(column, feed).alias(column.name) for column in contract.columns),
+        *_lineage(contract, feed),
+        F.lit(value=False).alias(c.DELETED),
+        F.lit(None).cast("array<string>").alias(c.UNCHANGED),
+        F.col(c.POSITION),
+        F.col(c.REPLAY),
+        broken.alias(c.BROKEN),
+        F.col(c.REPAIRS),
+        F.when(F.size(broken) > 0, raw_row).alias(c.RAW_ROW),
+        content(delivered).alias(c.SEQUENCE),
+    )
+
+
+def content(delivered: Iterable[Column], prefix: str = "") -> Expression:
+    """Digest of a row's values: two rows of one key with the same one say the same.
+
+    `prefix` stands before the columns' names where the row is a stored one.
+    """
+    values = F.struct(*(F.col(f"{prefix}{column.name}").alias(column.name) for column in delivered))
+    return F.sha2(F.to_json(values), 256)
+
+
+def _derive(rows: DataFrame, feed: CsvFeed) -> DataFrame:
+    for derivation in feed.derivations:
+        difference = F.col(derivation.minuend) - F.col(derivation.subtrahend)
+        missing = F.col(derivation.target).isNull() & (difference >= 0) & (F.size(c.BROKEN) == 0)
+        note = F.array(F.lit(f"{derivation.target}: derived"))
+        kept = F.col(derivation.target)
+        rows = rows.withColumns(
+            {
+                c.REPAIRS: F.when(missing, F.concat(F.col(c.REPAIRS), note)).otherwise(F.col(c.REPAIRS)),
+                derivation.target: F.when(missing, difference.cast(rows.schema[derivation.target].dataType)).otherwise(
+                    kept
+                ),
+            }
+        )
+    return rows
+
+
+def _column(column: Column, feed: CsvFeed) -> Expression:
+    return F.col(column.name) if column.name in feed.table_column.values() else F.lit(None).cast(column.type)
+
+
+def _lineage(contract: TableContract, feed: CsvFeed) -> list[Expression]:
+    derived = {
+        RECORD_KEY: _record_key(feed),
+        SOURCE_SYSTEM: F.lit(str(System.CSV)),
+        PARTITION_MONTH: F.date_format(contract.month_of, "yyyy-MM") if contract.month_of else None,
+        CHANGE_SEQ: F.concat_ws(".", "_day", _padded("_ordinal", ORDINAL_DIGITS), _padded(c.POSITION, POSITION_DIGITS)),
+        "changed_at": F.to_timestamp("_day", "yyyyMMdd"),
+        "raw_file": F.col("raw_file"),
+    }
+    return [derived[column.name].alias(column.name) for column in contract.lineage_columns]
+
+
+def _padded(name: str, digits: int) -> Expression:
+    return F.lpad(F.col(name).cast("string"), digits, "0")
+
+
+def _record_key(feed: CsvFeed) -> Expression:
+    value = F.concat_ws(":", *(F.col(feed.table_column[name]).cast("string") for name in feed.key))
+    known = reduce(lambda left, right: left & right, (F.col(feed.table_column[name]).isNotNull() for name in feed.key))
+    match feed.key_form:
+        case KeyForm.HASHED:
+            value = F.sha2(F.lower(value), 256)
+        case KeyForm.LINE:
+            value = F.concat_ws(":", value, F.col("_line").cast("string"))
+        case KeyForm.PLAIN:
+            value = value
+    return F.when(known, F.concat(F.lit(f"{System.CSV}:"), value))

@@ -1,0 +1,235 @@
+"""One table's pending raw files into the table: read, judge, reduce, account, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, SparkSession
+
+from autocorp_assets.contracts.model import LakeFormat, TableContract
+from autocorp_assets.contracts.model import SourceSystem as System
+from spark_jobs import accounting, csv_rows, database_changes, reduction, stored_rows
+from spark_jobs import columns as c
+from spark_jobs.accounting import BatchAccount, FileAccount
+from spark_jobs.checkpoint import Checkpoint
+from spark_jobs.hadoop_files import HadoopFiles
+from spark_jobs.lake_tables.delta import DeltaTable
+from spark_jobs.lake_tables.hudi import HudiTable
+from spark_jobs.lake_tables.table import Committed, LakeTable
+from spark_jobs.plan import TablePlan, advance
+
+
+class TableMovedError(RuntimeError):
+    """The table has another newest commit than the plan was made for."""
+
+
+class MiscountError(RuntimeError):
+    """The table's commit does not hold what it was given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableReport:
+    """What one run did to one table."""
+
+    table: str
+    commit: str
+    checkpoint: Checkpoint
+    accounts: tuple[BatchAccount, ...]
+    unknown_columns: tuple[str, ...]
+    upserted: int
+    deleted: int
+    seconds: float
+
+    @property
+    def files(self) -> tuple[FileAccount, ...]:
+        return tuple(file for account in self.accounts for file in account.files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curation:
+    """The curation of one table in one run. Each source system's part is a batch and a commit of its own."""
+
+    spark: SparkSession
+    contract: TableContract
+    lake: str
+    run_id: str
+    announce: Callable[[str], None]
+
+    @property
+    def table(self) -> LakeTable:
+        path = f"{self.lake}/{self.contract.lake_path}"
+        format_of = {LakeFormat.HUDI: HudiTable, LakeFormat.DELTA: DeltaTable}
+        return format_of[self.contract.format](self.spark, self.contract, path)
+
+    @property
+    def files(self) -> HadoopFiles:
+        return HadoopFiles(self.spark)
+
+    def run(self, plan: TablePlan) -> TableReport:
+        """Applies the plan.
+
+        Raises:
+            TableMovedError: another writer has committed since the plan was made; nothing was written.
+            MiscountError: a commit holds other rows than were asked for.
+        """
+        started = time.monotonic()
+        found = self.table.newest_commit()
+        if found != plan.base_commit:
+            message = f"{plan.table} is at commit {found}, the plan was made for {plan.base_commit}: plan again"
+            raise TableMovedError(message)
+        checkpoint = plan.checkpoint
+        accounts: list[BatchAccount] = []
+        unknown: set[str] = set()
+        commits: list[Committed] = []
+        for part in (self._database, self._csv):
+            outcome = part(replace(plan, checkpoint=checkpoint))
+            if outcome is None:
+                continue
+            committed, account, checkpoint, strangers = outcome
+            commits.append(committed)
+            accounts.append(account)
+            unknown.update(strangers)
+        return TableReport(
+            table=plan.table,
+            commit=commits[-1].commit if commits else str(found),
+            checkpoint=checkpoint,
+            accounts=tuple(accounts),
+            unknown_columns=tuple(sorted(unknown)),
+            upserted=sum(committed.upserted for committed in commits),
+            deleted=sum(committed.deleted for committed in commits),
+            seconds=time.monotonic() - started,
+        )
+
+    def _database(self, plan: TablePlan) -> tuple[Committed, BatchAccount, Checkpoint, tuple[str, ...]] | None:
+        part = replace(plan, files=plan.database_files)
+        if part.is_empty:
+            return None
+        if not part.files:
+            return *self._commit_nothing(part, {}), ()
+        raw = database_changes.read_raw(self.spark, part, self.lake)
+        rows = database_changes.as_changes(raw, part, self.contract)
+        committed, account, checkpoint = self._batch(part, rows, System.DATABASE, refused={})
+        return committed, account, checkpoint, database_changes.unknown_columns(raw, self.contract)
+
+    def _csv(self, plan: TablePlan) -> tuple[Committed, BatchAccount, Checkpoint, tuple[str, ...]] | None:
+        feed = self.contract.csv_feed
+        part = replace(plan, files=plan.csv_files, load_starts=((plan.checkpoint.generation, ""),))
+        if feed is None or not part.files:
+            return None
+        verdicts = {file: csv_rows.inspect(self.files, f"{self.lake}/{file.path}", feed) for file in part.files}
+        refused = {file.name: v.reason for file, v in verdicts.items() if isinstance(v, csv_rows.Refusal)}
+        accepted = [(file, v) for file, v in verdicts.items() if isinstance(v, csv_rows.Header)]
+        if not accepted:
+            return *self._commit_nothing(part, refused), ()
+        rows = csv_rows.read_rows(self.spark, accepted, self.contract, self.lake)
+        committed, account, checkpoint = self._batch(part, rows, System.CSV, refused=refused)
+        return committed, account, checkpoint, tuple(name for _, header in accepted for name in header.unknown)
+
+    def _batch(
+        self, plan: TablePlan, rows: DataFrame, system: System, *, refused: dict[str, str]
+    ) -> tuple[Committed, BatchAccount, Checkpoint]:
+        is_csv = system is System.CSV
+        into_empty = _nothing_stored(plan.checkpoint, system)
+        is_reload = not is_csv and plan.opens_generation and not into_empty
+        if any(file.replay for file in plan.files) and not is_reload:
+            rows = reduction.only_touched(rows, self.contract)
+        self.announce(f"{plan.table}: reading {len(plan.files)} raw file(s) of {system}")
+        rows = reduction.classify(rows, self.contract, is_csv=is_csv).persist()
+        kept = [rows]
+        try:
+            account = accounting.count(rows)
+            stored = None
+            if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
+                stored = self.table.stored(system)
+                rows = stored_rows.compare(
+                    rows, stored, self.contract, is_csv=is_csv, unresolved=account.unresolved > 0
+                )
+                rows = rows.persist()
+                kept.append(rows)
+                account = accounting.count(rows) if is_csv else account
+            account = replace(account, files=(*account.files, *_refusals(plan, refused)))
+            return self._write(plan, rows, stored, system, account, is_reload=is_reload)
+        finally:
+            for frame in reversed(kept):
+                frame.unpersist()
+
+    def _write(
+        self,
+        plan: TablePlan,
+        rows: DataFrame,
+        stored: DataFrame | None,
+        system: System,
+        account: BatchAccount,
+        *,
+        is_reload: bool,
+    ) -> tuple[Committed, BatchAccount, Checkpoint]:
+        batch = batch_id(plan.checkpoint, system)
+        self._account(rows, account, batch)
+        frames = [stored_rows.writes(rows, self.contract)]
+        if stored is not None and is_reload:
+            frames.append(stored_rows.vanished(rows, stored, self.contract))
+        if stored is not None and system is System.CSV:
+            frames += stored_rows.replaced_lines(rows, stored, self.contract)
+        changes = stored_rows.union_all(frames).persist()
+        try:
+            asked = _asked(changes)
+            self.announce(
+                f"{plan.table}: committing {asked[False]:,} upsert(s) and {asked[True]:,} delete(s) of {system}"
+            )
+            checkpoint = self._next(plan, account)
+            into_empty = _nothing_stored(plan.checkpoint, system)
+            committed = self.table.commit(changes, checkpoint=checkpoint, into_empty=into_empty)
+        finally:
+            changes.unpersist()
+        if committed.upserted != asked[False]:
+            message = f"{plan.table}: commit {committed.commit} holds {committed.upserted} upserts of {asked[False]}"
+            raise MiscountError(message)
+        return committed, account, checkpoint
+
+    def _commit_nothing(self, plan: TablePlan, refused: dict[str, str]) -> tuple[Committed, BatchAccount, Checkpoint]:
+        """Files without a row still move the checkpoint, so that they are not looked at again."""
+        account = BatchAccount(files=_refusals(plan, refused))
+        system = System.CSV if plan.csv_files else System.DATABASE
+        self._audit(account, batch_id(plan.checkpoint, system))
+        columns = (*self.contract.lake_columns,)
+        schema = ", ".join(f"`{column.name}` {column.type}" for column in columns)
+        nothing = self.spark.createDataFrame([], f"{schema}, `{c.DELETED}` boolean")
+        checkpoint = self._next(plan, account)
+        into_empty = plan.base_commit is None and self.table.newest_commit() is None
+        return self.table.commit(nothing, checkpoint=checkpoint, into_empty=into_empty), account, checkpoint
+
+    def _next(self, plan: TablePlan, account: BatchAccount) -> Checkpoint:
+        refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in account.files if file.refused}
+        return advance(plan, contract_version=self.contract.version, refused=refused)
+
+    def _account(self, rows: DataFrame, account: BatchAccount, batch: str) -> None:
+        if account.total("quarantined"):
+            accounting.write_quarantine(rows, self.lake, self.contract, batch, self.run_id)
+        self._audit(account, batch)
+
+    def _audit(self, account: BatchAccount, batch: str) -> None:
+        accounting.write_audit(self.files, self.lake, self.contract, batch, self.run_id, account)
+
+
+def _asked(changes: DataFrame) -> dict[bool, int]:
+    """Upserts (False) and deletes (True) that the table is asked to take."""
+    counts = {row[c.DELETED]: row["count"] for row in changes.groupBy(c.DELETED).count().toLocalIterator()}
+    return {deleted: counts.get(deleted, 0) for deleted in (False, True)}
+
+
+def batch_id(checkpoint: Checkpoint, system: System) -> str:
+    """Names a batch by what it stands on: the same after a crash, another after a commit."""
+    return f"{system}-{hashlib.sha256(checkpoint.to_json().encode()).hexdigest()[:16]}"
+
+
+def _nothing_stored(checkpoint: Checkpoint, system: System) -> bool:
+    if system is System.DATABASE:
+        return checkpoint.generation == 0
+    return all(delivery.refused for delivery in checkpoint.deliveries.values())
+
+
+def _refusals(plan: TablePlan, refused: dict[str, str]) -> tuple[FileAccount, ...]:
+    return tuple(FileAccount(file=file.path, refused=refused[file.name]) for file in plan.files if file.name in refused)

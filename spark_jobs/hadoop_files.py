@@ -1,0 +1,74 @@
+"""Small files and listings over Hadoop's file system, so that a path may be local, S3 or S3A."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+class HadoopFiles:
+    """Reads and writes of the driver: headers, audit lines, never rows of a table."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._jvm: Any = spark.sparkContext._jvm
+        self._configuration: Any = spark.sparkContext._jsc.hadoopConfiguration()
+
+    def exists(self, path: str) -> bool:
+        return self._file_system(path).exists(self._path(path))
+
+    def head(self, path: str, size: int) -> bytes:
+        """Up to `size` bytes from the start of a file."""
+        stream = self._file_system(path).open(self._path(path))
+        try:
+            bounded = self._jvm.org.apache.commons.io.input.BoundedInputStream(stream, size)
+            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(bounded))
+        finally:
+            stream.close()
+
+    def is_utf8(self, path: str) -> bool:
+        """Whether the whole file decodes. It is streamed once through the driver: Spark's own reader
+        replaces what it cannot decode and says nothing."""
+        charsets = self._jvm.java.nio.charset
+        decoder = charsets.StandardCharsets.UTF_8.newDecoder()
+        decoder.onMalformedInput(charsets.CodingErrorAction.REPORT)
+        decoder.onUnmappableCharacter(charsets.CodingErrorAction.REPORT)
+        stream = self._file_system(path).open(self._path(path))
+        try:
+            reader = self._jvm.java.io.InputStreamReader(stream, decoder)
+            nowhere = self._jvm.org.apache.commons.io.output.NullWriter()
+            return self._decodes(reader, nowhere)
+        finally:
+            stream.close()
+
+    def _decodes(self, reader: Any, nowhere: Any) -> bool:
+        from py4j.protocol import Py4JJavaError
+
+        try:
+            self._jvm.org.apache.commons.io.IOUtils.copyLarge(reader, nowhere)
+        except Py4JJavaError as error:
+            if "CharacterCodingException" in str(error.java_exception) or "MalformedInput" in str(error.java_exception):
+                return False
+            raise
+        return True
+
+    def write_text(self, path: str, text: str) -> None:
+        """Replaces a file as a whole: readers see the old one or the new one."""
+        file_system = self._file_system(path)
+        staging = f"{path.rsplit('/', 1)[0]}/_{path.rsplit('/', 1)[1]}"
+        stream = file_system.create(self._path(staging), True)
+        try:
+            stream.write(bytearray(text.encode()))
+            stream.hsync()
+        finally:
+            stream.close()
+        file_system.delete(self._path(path), False)
+        if not file_system.rename(self._path(staging), self._path(path)):
+            message = f"cannot rename {staging} to {path}"
+            raise OSError(message)
+
+    def _path(self, path: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(path)
+
+    def _file_system(self, path: str) -> Any:
+        return self._path(path).getFileSystem(self._configuration)

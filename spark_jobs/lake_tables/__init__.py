@@ -1,0 +1,1 @@
+"""The two table formats behind one small surface."""

@@ -1,0 +1,124 @@
+"""Apache Hudi, Copy-on-Write, table version 6: what Athena reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from autocorp_assets.contracts.model import CHANGE_SEQ, SOURCE_SYSTEM, SourceSystem, TableContract
+from spark_jobs import columns as c
+from spark_jobs.checkpoint import COMMIT_KEY, HUDI_METADATA_KEY, HUDI_PREFIX, Checkpoint
+from spark_jobs.lake_tables.table import Committed
+
+IS_DELETED = "_hoodie_is_deleted"
+"""Hudi removes the record of an upserted row in which this is true."""
+HISTORY_HOURS = 30 * 24
+
+
+@dataclass(frozen=True)
+class HudiTable:
+    """A Hudi table of one contract."""
+
+    spark: SparkSession
+    contract: TableContract
+    path: str
+
+    def newest_commit(self) -> str | None:
+        instant = self._newest_instant()
+        return None if instant is None else str(instant.requestedTime())
+
+    def stored(self, system: SourceSystem) -> DataFrame:
+        rows = self.spark.read.format("hudi").load(self.path)
+        return rows.filter(F.col(SOURCE_SYSTEM) == str(system))
+
+    def commit(self, rows: DataFrame, *, checkpoint: Checkpoint, into_empty: bool) -> Committed:
+        before = self.newest_commit()
+        is_deleted = F.col(c.DELETED).alias(IS_DELETED)
+        (
+            rows.select(*(column.name for column in self.contract.lake_columns), is_deleted)
+            .write.format("hudi")
+            .options(**self._options("bulk_insert" if into_empty else "upsert"))
+            .option(f"{HUDI_PREFIX}{COMMIT_KEY}", checkpoint.to_json())
+            .mode("append")
+            .save(self.path)
+        )
+        instant = self._newest_instant()
+        if instant is None or str(instant.requestedTime()) == before:
+            message = f"{self.contract.name}: Hudi reported success but made no commit"
+            raise RuntimeError(message)
+        return self._committed(instant)
+
+    def _options(self, operation: str) -> dict[str, str]:
+        contract = self.contract
+        partitions = ",".join(f"{name}:SIMPLE" for name in contract.partition_columns)
+        return {
+            "hoodie.table.name": contract.name,
+            "hoodie.datasource.write.operation": operation,
+            "hoodie.datasource.write.table.type": "COPY_ON_WRITE",
+            "hoodie.write.table.version": "6",
+            "hoodie.write.auto.upgrade": "false",
+            "hoodie.datasource.write.recordkey.field": contract.record_key,
+            "hoodie.datasource.write.partitionpath.field": partitions,
+            "hoodie.datasource.write.keygenerator.class": "org.apache.hudi.keygen.CustomKeyGenerator",
+            "hoodie.datasource.write.hive_style_partitioning": "true",
+            "hoodie.datasource.write.precombine.field": CHANGE_SEQ,
+            # Set explicitly: hoodie.record.merge.mode has no effect at table version 6, and the default
+            # payload lets late older rows win.
+            "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
+            "hoodie.datasource.write.commitmeta.key.prefix": HUDI_PREFIX,
+            # The index looks into the partition that the row names: moves between months are ours.
+            "hoodie.index.type": "SIMPLE",
+            "hoodie.combine.before.insert": "false",
+            "hoodie.combine.before.upsert": "false",
+            "hoodie.bulkinsert.sort.mode": "NONE",
+            "hoodie.metadata.enable": "false",
+            "hoodie.metadata.index.column.stats.enable": "false",
+            "hoodie.embed.timeline.server": "false",
+            "hoodie.parquet.compression.codec": "snappy",
+            "hoodie.cleaner.policy": "KEEP_LATEST_BY_HOURS",
+            "hoodie.cleaner.hours.retained": str(HISTORY_HOURS),
+            "hoodie.clean.max.commits": "100",
+            "hoodie.keep.min.commits": "1000",
+            "hoodie.keep.max.commits": "1100",
+            **self._parallelism(),
+        }
+
+    def _parallelism(self) -> dict[str, str]:
+        slots = str(max(2, self.spark.sparkContext.defaultParallelism))
+        names = ("insert", "upsert", "bulkinsert", "delete", "simple.index")
+        keys = [f"hoodie.{name}.shuffle.parallelism" for name in names[:4]] + ["hoodie.simple.index.parallelism"]
+        return dict.fromkeys(keys, slots)
+
+    def _newest_instant(self) -> Any | None:
+        jvm: Any = self.spark.sparkContext._jvm
+        configuration: Any = self.spark.sparkContext._jsc.hadoopConfiguration()
+        folder = jvm.org.apache.hadoop.fs.Path(f"{self.path}/.hoodie/hoodie.properties")
+        if not folder.getFileSystem(configuration).exists(folder):
+            return None
+        storage = jvm.org.apache.hudi.storage.hadoop.HadoopStorageConfiguration(configuration)
+        meta = jvm.org.apache.hudi.common.table.HoodieTableMetaClient.builder().setConf(storage).setBasePath(self.path)
+        completed = meta.build().getCommitsTimeline().filterCompletedInstants()
+        return completed.lastInstant().get() if completed.lastInstant().isPresent() else None
+
+    def _committed(self, instant: Any) -> Committed:
+        jvm: Any = self.spark.sparkContext._jvm
+        files = f"{self.path}/.hoodie/{instant.requestedTime()}.{instant.getAction()}"
+        text = jvm.org.apache.hadoop.fs.Path(files)
+        stream = text.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration()).open(text)
+        try:
+            metadata = json.loads(jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+        if HUDI_METADATA_KEY not in metadata["extraMetadata"]:
+            message = f"{self.contract.name}: commit {instant.requestedTime()} carries no checkpoint"
+            raise RuntimeError(message)
+        stats = [stat for partition in metadata["partitionToWriteStats"].values() for stat in partition]
+        return Committed(
+            commit=str(instant.requestedTime()),
+            upserted=sum(stat["numInserts"] + stat["numUpdateWrites"] for stat in stats),
+            deleted=sum(stat["numDeletes"] for stat in stats),
+        )

@@ -1,0 +1,104 @@
+"""From all changes of a batch to the one that decides about each record."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pyspark.sql import Column as Expression
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from autocorp_assets.contracts.model import CHANGE_SEQ, KeyForm, TableContract
+from spark_jobs import columns as c
+
+
+class Outcome(StrEnum):
+    """What became of a raw row; every row read has exactly one."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+
+
+_DELIVERY_SEQ_DIGITS = 15
+"""YYYYMMDD.<ordinal:06d>, the part of a CSV row's change_seq that names its delivery."""
+
+
+def only_touched(rows: DataFrame, contract: TableContract) -> DataFrame:
+    """Leaves of the replayed rows those whose record a new row concerns."""
+    key = [contract.record_key] if not _is_unit(contract) else _unit(contract)
+    touched = rows.filter(~F.col(c.REPLAY)).select(*key).distinct()
+    return rows.filter(~F.col(c.REPLAY)).unionByName(rows.filter(c.REPLAY).join(touched, key, "left_semi"))
+
+
+def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataFrame:
+    """Adds the outcome: for each record, the last change by change_seq is to be applied.
+
+    A row that says the same as the next newer one of its record is a duplicate of it. Values that an
+    update did not carry are taken from the newest older change in the batch that did; what is still
+    in `_unchanged` afterwards is only known to the table.
+    """
+    good = F.size(c.BROKEN) == 0
+    # Broken rows may have no key: each is its own group, so that they spread over the cluster.
+    group = F.when(good, F.col(contract.record_key)).otherwise(F.concat_ws("#", "raw_file", c.POSITION))
+    rows = rows.withColumn("_good", good).withColumn("_group", group)
+    if not is_csv:
+        rows = _fill_unchanged(rows, contract)
+    newest_first = Window.partitionBy("_good", "_group").orderBy(F.col(CHANGE_SEQ).desc())
+    rows = rows.withColumns(
+        {
+            "_rank": F.row_number().over(newest_first),
+            "_newer": F.lag(c.SEQUENCE).over(newest_first),
+        }
+    )
+    outdated = F.lit(value=False)
+    if is_csv and _is_unit(contract):
+        rows, outdated = _outdated_units(rows, contract)
+    outcome = (
+        F.when(~F.col("_good"), str(Outcome.QUARANTINED))
+        .when(F.col("_newer") == F.col(c.SEQUENCE), str(Outcome.DUPLICATE))
+        .when((F.col("_rank") > 1) | outdated, str(Outcome.SUPERSEDED))
+        .otherwise(str(Outcome.APPLIED))
+    )
+    return rows.withColumn(c.OUTCOME, outcome).drop("_good", "_group", "_rank", "_newer", "_newest_delivery")
+
+
+def _is_unit(contract: TableContract) -> bool:
+    return contract.csv_feed is not None and contract.csv_feed.key_form is KeyForm.LINE
+
+
+def _unit(contract: TableContract) -> list[str]:
+    """Columns of the table that name what a delivery replaces as a whole."""
+    feed = contract.csv_feed
+    return [feed.table_column[name] for name in feed.key] if feed else []
+
+
+def _outdated_units(rows: DataFrame, contract: TableContract) -> tuple[DataFrame, Expression]:
+    """A delivery replaces all lines of each order in it: lines of an older delivery are superseded."""
+    delivery = F.substring(CHANGE_SEQ, 1, _DELIVERY_SEQ_DIGITS)
+    unit = Window.partitionBy("_good", *_unit(contract))
+    rows = rows.withColumn("_newest_delivery", F.max(delivery).over(unit))
+    return rows, delivery < F.col("_newest_delivery")
+
+
+def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
+    """Only text can be large enough for PostgreSQL to leave it out of an update."""
+    oldest_first = Window.partitionBy("_good", "_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
+    large = [
+        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
+    ]
+    left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(value=False)) for name in large}
+    carried = {
+        f"_{name}": F.last(F.when(~left_out[name], F.struct(name)), ignorenulls=True).over(oldest_first)
+        for name in large
+    }
+    rows = rows.withColumns(carried)
+    still = [F.when(left_out[name] & F.col(f"_{name}").isNull(), F.lit(name)) for name in large]
+    return (
+        rows.withColumn("_still", F.array_compact(F.array(*still)))
+        .withColumns({name: F.col(f"_{name}").getField(name) for name in large})
+        .withColumn(c.UNCHANGED, F.when(F.size("_still") > 0, F.col("_still")))
+        .drop("_still", *carried)
+    )

@@ -1,0 +1,127 @@
+"""What the table already holds about the records of a batch, and what follows for the write."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import Column as Expression
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from autocorp_assets.contracts.model import (
+    CHANGE_SEQ,
+    PARTITION_MONTH,
+    RECORD_KEY,
+    KeyForm,
+    TableContract,
+)
+from spark_jobs import columns as c
+from spark_jobs.csv_rows import content
+from spark_jobs.reduction import Outcome
+
+_OLD = "_stored_"
+
+
+def compare(
+    rows: DataFrame, stored: DataFrame, contract: TableContract, *, is_csv: bool, unresolved: bool
+) -> DataFrame:
+    """Joins the stored rows to those to apply: fills what they left out, finds those that change nothing.
+
+    A CSV row is compared with all that it says. A change of the database needs the stored partition,
+    which a delete does not name, and the large values that it did not carry. Adds
+    `_stored_partition_month` for `writes` where the table is partitioned by month.
+    """
+    key = contract.record_key
+    old = stored.select(
+        *(F.col(name).alias(f"{_OLD}{name}") for name in _needed(contract, is_csv=is_csv, unresolved=unresolved))
+    )
+    applied = F.col(c.OUTCOME) == str(Outcome.APPLIED)
+    joined = rows.join(old, (F.col(key) == F.col(f"{_OLD}{key}")) & applied, "left")
+    if is_csv:
+        joined = joined.withColumn(c.OUTCOME, _outcome_against_stored(contract))
+    elif unresolved:
+        joined = joined.withColumns(_filled(contract))
+    month = [f"{_OLD}{PARTITION_MONTH}"] if contract.month_of else []
+    return joined.select(*rows.columns, *month)
+
+
+def _needed(contract: TableContract, *, is_csv: bool, unresolved: bool) -> tuple[str, ...]:
+    feed = contract.csv_feed
+    month = (PARTITION_MONTH,) if contract.month_of else ()
+    values: tuple[str, ...] = ()
+    if is_csv and feed:
+        values = (*feed.table_column.values(), CHANGE_SEQ)
+    elif unresolved:
+        values = _large(contract)
+    return tuple(dict.fromkeys((contract.record_key, *month, *values)))
+
+
+def _large(contract: TableContract) -> tuple[str, ...]:
+    """Columns whose value PostgreSQL may leave out of an update."""
+    return tuple(
+        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
+    )
+
+
+def _outcome_against_stored(contract: TableContract) -> Expression:
+    feed = contract.csv_feed
+    delivered = [contract.column_by_name[name] for name in feed.table_column.values()] if feed else []
+    same = F.col(c.SEQUENCE) == content(delivered, prefix=_OLD)
+    stored_is_newer = F.col(CHANGE_SEQ) < F.col(f"{_OLD}{CHANGE_SEQ}")
+    is_stored = F.col(f"{_OLD}{contract.record_key}").isNotNull()
+    return (
+        F.when(is_stored & same, str(Outcome.UNCHANGED))
+        .when(is_stored & stored_is_newer, str(Outcome.SUPERSEDED))
+        .otherwise(F.col(c.OUTCOME))
+    )
+
+
+def _filled(contract: TableContract) -> dict[str, Expression]:
+    def value(name: str) -> Expression:
+        left_out = F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(value=False))
+        return F.when(left_out, F.col(f"{_OLD}{name}")).otherwise(F.col(name))
+
+    return {name: value(name) for name in _large(contract)}
+
+
+def writes(rows: DataFrame, contract: TableContract) -> DataFrame:
+    """Rows for the table: upserts and deletes, each in the partition in which its record is."""
+    applied = rows.filter(F.col(c.OUTCOME) == str(Outcome.APPLIED))
+    lake = [column.name for column in contract.lake_columns]
+    old_month = f"{_OLD}{PARTITION_MONTH}"
+    if not contract.month_of:
+        return applied.select(*lake, c.DELETED)
+    if old_month not in applied.columns:
+        # Nothing is stored yet, so there is nothing to delete either.
+        return applied.filter(~F.col(c.DELETED)).select(*lake, c.DELETED)
+    leaves = F.col(old_month).isNotNull() & (F.col(c.DELETED) | (F.col(old_month) != F.col(PARTITION_MONTH)))
+    gone = applied.filter(leaves).withColumn(PARTITION_MONTH, F.col(old_month)).withColumn(c.DELETED, F.lit(value=True))
+    stays = applied.filter(~F.col(c.DELETED))
+    return stays.select(*lake, c.DELETED).unionByName(gone.select(*lake, c.DELETED))
+
+
+def vanished(rows: DataFrame, stored: DataFrame, contract: TableContract) -> DataFrame:
+    """Deletes of stored records that a whole new load does not hold."""
+    seen = rows.filter(F.col(c.OUTCOME) == str(Outcome.APPLIED)).select(contract.record_key)
+    return _as_deletes(stored.join(seen, contract.record_key, "left_anti"), contract)
+
+
+def replaced_lines(rows: DataFrame, stored: DataFrame, contract: TableContract) -> list[DataFrame]:
+    """Deletes of stored lines that an order's new delivery no longer has; none for feeds of single rows."""
+    feed = contract.csv_feed
+    if feed is None or feed.key_form is not KeyForm.LINE:
+        return []
+    unit = [feed.table_column[name] for name in feed.key]
+    current = rows.filter(F.col(c.OUTCOME).isin(str(Outcome.APPLIED), str(Outcome.UNCHANGED)))
+    old_lines = stored.join(current.select(*unit).distinct(), unit, "left_semi")
+    return [_as_deletes(old_lines.join(current.select(RECORD_KEY), RECORD_KEY, "left_anti"), contract)]
+
+
+def _as_deletes(stored: DataFrame, contract: TableContract) -> DataFrame:
+    lake = [column.name for column in contract.lake_columns]
+    return stored.select(*lake, F.lit(value=True).alias(c.DELETED))
+
+
+def union_all(frames: list[DataFrame]) -> DataFrame:
+    """One frame of frames that have the same columns."""
+    return reduce(DataFrame.unionByName, frames)
