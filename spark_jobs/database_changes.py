@@ -47,7 +47,7 @@ def as_changes(raw: DataFrame, plan: TablePlan, contract: TableContract) -> Data
     cells = {column.name: fits(column, F.col(column.name), types[column.name]) for column in contract.columns}
     literals = F.from_json(F.get_json_object(raw_format.EXTENSION, f"$.{raw_format.LITERAL}"), "map<string,string>")
     problems = [
-        F.when(misfit & _judged(deleted, name, contract), F.concat(F.lit(f"{name}: does not fit {column.type}")))
+        F.when(misfit & _judged(deleted, name, contract), F.lit(f"{name}: does not fit {column.type}"))
         for name, column in contract.column_by_name.items()
         for misfit in [cells[name][1] | literals.getItem(name).isNotNull()]
     ]
@@ -74,7 +74,7 @@ def _source_columns(raw: DataFrame) -> list[str]:
 
 def _judged(deleted: Expression, name: str, contract: TableContract) -> Expression:
     """A delete needs nothing but its key: it is never withheld for another column."""
-    return F.lit(value=True) if name == contract.primary_key else ~deleted
+    return F.lit(True) if name == contract.primary_key else ~deleted
 
 
 def _lineage(
@@ -122,4 +122,4 @@ def _file_time() -> Expression:
 
 def _is_replay(plan: TablePlan) -> Expression:
     names = [file.name for file in plan.database_files if file.replay]
-    return F.col("file_name").isin(names) if names else F.lit(value=False)
+    return F.col("file_name").isin(names) if names else F.lit(False)

@@ -53,7 +53,7 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataF
             "_newer": F.lag(c.SEQUENCE).over(newest_first),
         }
     )
-    outdated = F.lit(value=False)
+    outdated = F.lit(False)
     if is_csv and _is_unit(contract):
         rows, outdated = _outdated_units(rows, contract)
     outcome = (
@@ -89,7 +89,7 @@ def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
     large = [
         column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
     ]
-    left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(value=False)) for name in large}
+    left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False)) for name in large}
     carried = {
         f"_{name}": F.last(F.when(~left_out[name], F.struct(name)), ignorenulls=True).over(oldest_first)
         for name in large

@@ -78,7 +78,7 @@ def _outcome_against_stored(contract: TableContract) -> Expression:
 
 def _filled(contract: TableContract) -> dict[str, Expression]:
     def value(name: str) -> Expression:
-        left_out = F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(value=False))
+        left_out = F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False))
         return F.when(left_out, F.col(f"{_OLD}{name}")).otherwise(F.col(name))
 
     return {name: value(name) for name in _large(contract)}
@@ -95,7 +95,7 @@ def writes(rows: DataFrame, contract: TableContract) -> DataFrame:
         # Nothing is stored yet, so there is nothing to delete either.
         return applied.filter(~F.col(c.DELETED)).select(*lake, c.DELETED)
     leaves = F.col(old_month).isNotNull() & (F.col(c.DELETED) | (F.col(old_month) != F.col(PARTITION_MONTH)))
-    gone = applied.filter(leaves).withColumn(PARTITION_MONTH, F.col(old_month)).withColumn(c.DELETED, F.lit(value=True))
+    gone = applied.filter(leaves).withColumn(PARTITION_MONTH, F.col(old_month)).withColumn(c.DELETED, F.lit(True))
     stays = applied.filter(~F.col(c.DELETED))
     return stays.select(*lake, c.DELETED).unionByName(gone.select(*lake, c.DELETED))
 
@@ -119,7 +119,7 @@ def replaced_lines(rows: DataFrame, stored: DataFrame, contract: TableContract) 
 
 def _as_deletes(stored: DataFrame, contract: TableContract) -> DataFrame:
     lake = [column.name for column in contract.lake_columns]
-    return stored.select(*lake, F.lit(value=True).alias(c.DELETED))
+    return stored.select(*lake, F.lit(True).alias(c.DELETED))
 
 
 def union_all(frames: list[DataFrame]) -> DataFrame:
