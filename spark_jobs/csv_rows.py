@@ -24,11 +24,11 @@ from autocorp_assets.contracts.model import (
 )
 from autocorp_assets.contracts.model import SourceSystem as System
 from spark_jobs import columns as c
+from spark_jobs import values
 from spark_jobs.change_seq import ORDINAL_DIGITS, POSITION_DIGITS
 from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.plan import SourceFile
 from spark_jobs.rules import broken_rules
-from spark_jobs.values import Parsed, parse
 
 _HEAD_BYTES = 64 * 1024
 _CORRUPT = "_corrupt"
@@ -132,32 +132,45 @@ def _cell(name: str, header: Header) -> Expression:
 
 
 def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:
-    cells: dict[str, Parsed] = {
-        table_name: parse(contract.column_by_name[table_name], F.col(f"{_TEXT}.`{file_name}`"))
-        for file_name, table_name in feed.table_column.items()
-    }
-    malformed = [F.when(cell.malformed, F.lit(f"{name}: malformed")) for name, cell in cells.items()]
-    repairs = [
-        F.when(happened, F.lit(f"{name}: {repair}"))
-        for name, cell in cells.items()
-        for repair, happened in cell.repairs.items()
+    """Cells to values, a projection a step: Spark then computes each step once, and plans in no time.
+
+    One nested expression for all of it would be copied wherever a later one mentions it.
+    """
+    columns = {name: contract.column_by_name[table_name] for name, table_name in feed.table_column.items()}
+    cells = {name: F.col(f"{_TEXT}.`{name}`") for name in columns}
+    text = {name: F.col(f"_text_{name}") for name in columns}
+    exact = {name: F.col(f"_exact_{name}") for name in columns}
+    numbers = [name for name, column in columns.items() if values.is_number(column)]
+    mended = [
+        F.when(happened, F.lit(f"{column.name}: {repair}"))
+        for name, column in columns.items()
+        for repair, happened in values.repairs(column, cells[name], text[name]).items()
+    ]
+    malformed = [
+        F.when((text[name] != "") & F.col(column.name).isNull(), F.lit(f"{column.name}: malformed"))
+        for name, column in columns.items()
     ]
     corrupt = F.when(F.col(_CORRUPT).isNotNull(), F.lit("row: not as many cells as the header has"))
-    return rows.select(
-        "*",
-        *(cell.value.alias(name) for name, cell in cells.items()),
-        F.array_compact(F.array(corrupt, *malformed)).alias(c.BROKEN),
-        F.array_compact(F.array(*repairs)).alias(c.REPAIRS),
+    return (
+        rows.withColumns({f"_text_{name}": values.trimmed(cell) for name, cell in cells.items()})
+        .withColumn(c.REPAIRS, F.array_compact(F.array(*mended)))
+        .withColumns({f"_text_{name}": values.plain_number(text[name]) for name in numbers})
+        .withColumns({f"_exact_{name}": values.exact_value(column, text[name]) for name, column in columns.items()})
+        .withColumns({column.name: values.typed_value(column, exact[name]) for name, column in columns.items()})
+        .withColumn(c.BROKEN, F.array_compact(F.array(corrupt, *malformed)))
     )
 
 
 def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:
     rows = _derive(rows, feed)
     delivered = tuple(contract.column_by_name[name] for name in feed.table_column.values())
-    delivered_on = F.to_date("_day", "yyyyMMdd")
-    rules = [F.when(broken, F.lit(name)) for name, broken in broken_rules(contract, delivered, delivered_on)]
+    rules = [
+        F.when(broken, F.lit(name)) for name, broken in broken_rules(contract, delivered, F.to_date("_day", "yyyyMMdd"))
+    ]
     # A malformed value is NULL by now: what else its column breaks would only repeat that.
-    broken = F.when(F.size(c.BROKEN) > 0, F.col(c.BROKEN)).otherwise(F.array_compact(F.array(*rules)))
+    rows = rows.withColumn(
+        c.BROKEN, F.when(F.size(c.BROKEN) > 0, F.col(c.BROKEN)).otherwise(F.array_compact(F.array(*rules)))
+    )
     raw_row = F.coalesce(F.col(_CORRUPT), F.to_json(_TEXT))
     return rows.select(
         *(_column(column, feed).alias(column.name) for column in contract.columns),
@@ -166,9 +179,9 @@ def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
         F.lit(None).cast("array<string>").alias(c.UNCHANGED),
         F.col(c.POSITION),
         F.col(c.REPLAY),
-        broken.alias(c.BROKEN),
+        F.col(c.BROKEN),
         F.col(c.REPAIRS),
-        F.when(F.size(broken) > 0, raw_row).alias(c.RAW_ROW),
+        F.when(F.size(c.BROKEN) > 0, raw_row).alias(c.RAW_ROW),
         content(delivered).alias(c.SEQUENCE),
     )
 
@@ -228,5 +241,5 @@ def _record_key(feed: CsvFeed) -> Expression:
         case KeyForm.LINE:
             value = F.concat_ws(":", value, F.col("_line").cast("string"))
         case KeyForm.PLAIN:
-            value = value
+            return F.when(known, F.concat(F.lit(f"{System.CSV}:"), value))
     return F.when(known, F.concat(F.lit(f"{System.CSV}:"), value))

@@ -137,24 +137,16 @@ class Curation:
         if any(file.replay for file in plan.files) and not is_reload:
             rows = reduction.only_touched(rows, self.contract)
         self.announce(f"{plan.table}: reading {len(plan.files)} raw file(s) of {system}")
-        rows = reduction.classify(rows, self.contract, is_csv=is_csv).persist()
-        kept = [rows]
-        try:
-            account = accounting.count(rows)
-            stored = None
-            if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
-                stored = self.table.stored(system)
-                rows = stored_rows.compare(
-                    rows, stored, self.contract, is_csv=is_csv, unresolved=account.unresolved > 0
-                )
-                rows = rows.persist()
-                kept.append(rows)
-                account = accounting.count(rows) if is_csv else account
-            account = replace(account, files=(*account.files, *_refusals(plan, refused)))
-            return self._write(plan, rows, stored, system, account, is_reload=is_reload)
-        finally:
-            for frame in reversed(kept):
-                frame.unpersist()
+        rows = _cut(reduction.classify(rows, self.contract, is_csv=is_csv))
+        account = accounting.count(rows)
+        stored = None
+        if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
+            stored = self.table.stored(system)
+            unresolved = account.unresolved > 0
+            rows = _cut(stored_rows.compare(rows, stored, self.contract, is_csv=is_csv, unresolved=unresolved))
+            account = accounting.count(rows) if is_csv else account
+        account = replace(account, files=(*account.files, *_refusals(plan, refused)))
+        return self._write(plan, rows, stored, system, account, is_reload=is_reload)
 
     def _write(
         self,
@@ -173,17 +165,12 @@ class Curation:
             frames.append(stored_rows.vanished(rows, stored, self.contract))
         if stored is not None and system is System.CSV:
             frames += stored_rows.replaced_lines(rows, stored, self.contract)
-        changes = stored_rows.union_all(frames).persist()
-        try:
-            asked = _asked(changes)
-            self.announce(
-                f"{plan.table}: committing {asked[False]:,} upsert(s) and {asked[True]:,} delete(s) of {system}"
-            )
-            checkpoint = self._next(plan, account)
-            into_empty = _nothing_stored(plan.checkpoint, system)
-            committed = self.table.commit(changes, checkpoint=checkpoint, into_empty=into_empty)
-        finally:
-            changes.unpersist()
+        changes = stored_rows.union_all(frames)
+        asked = _asked(changes)
+        self.announce(f"{plan.table}: committing {asked[False]:,} upsert(s) and {asked[True]:,} delete(s) of {system}")
+        checkpoint = self._next(plan, account)
+        into_empty = _nothing_stored(plan.checkpoint, system)
+        committed = self.table.commit(changes, checkpoint=checkpoint, into_empty=into_empty)
         if committed.upserted != asked[False]:
             message = f"{plan.table}: commit {committed.commit} holds {committed.upserted} upserts of {asked[False]}"
             raise MiscountError(message)
@@ -212,6 +199,15 @@ class Curation:
 
     def _audit(self, account: BatchAccount, batch: str) -> None:
         accounting.write_audit(self.files, self.lake, self.contract, batch, self.run_id, account)
+
+
+def _cut(rows: DataFrame) -> DataFrame:
+    """Computes the rows once and forgets how: what follows is planned from here.
+
+    A lost executor takes its part along and fails the job, which a repeated run mends. (`persist`
+    would not shorten the plan: each later step would analyse and compare the whole of it.)
+    """
+    return rows.localCheckpoint()
 
 
 def _asked(changes: DataFrame) -> dict[bool, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyspark.sql import Column as Expression
 from pyspark.sql import functions as F
 
@@ -16,40 +14,46 @@ _TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$"
 _WIDEST = "decimal(38,10)"
 
 
-@dataclass(frozen=True)
-class Parsed:
-    """A value of a CSV cell."""
-
-    value: Expression
-    """Of the column's type; NULL for an empty or malformed cell."""
-    malformed: Expression
-    """Whether there is text that the type cannot hold."""
-    repairs: dict[str, Expression]
-    """What was mended, and whether it was in this row."""
-
-
 def trimmed(cell: Expression) -> Expression:
-    """The cell without surrounding white space; empty is NULL."""
-    text = F.btrim(cell, F.lit(_BLANKS))
-    return F.when(text != "", text)
+    """The cell without surrounding white space."""
+    return F.btrim(cell, F.lit(_BLANKS))
 
 
-def parse(column: Column, cell: Expression) -> Parsed:
-    """The expressions that read a cell of a CSV file as the contract's column."""
-    text = trimmed(cell)
-    repairs = {"white space trimmed": text.isNotNull() & (text != cell)}
+def plain_number(text: Expression) -> Expression:
+    """A number's text without thousands commas and a leading $."""
+    without_commas = F.when(text.rlike(_GROUPED), F.regexp_replace(text, ",", "")).otherwise(text)
+    return F.regexp_replace(without_commas, r"^([+-]?)\$", "$1")
+
+
+def exact_value(column: Column, text: Expression) -> Expression:
+    """The text's value in the widest type, so that `typed_value` can tell whether the column's holds it."""
     if column.type == "string":
-        return Parsed(text, F.lit(False), repairs)
+        return F.when(text != "", text)
     if column.type in {"date", "timestamp"}:
-        value = F.when(text.rlike(_TIME), text.cast(column.type))
-        return Parsed(value, text.isNotNull() & value.isNull(), repairs)
-    repairs["thousands commas removed"] = text.rlike(_GROUPED)
-    repairs["leading $ removed"] = text.rlike(r"^[+-]?\$")
-    number = F.when(text.rlike(_GROUPED), F.regexp_replace(text, ",", "")).otherwise(text)
-    number = F.regexp_replace(number, r"^([+-]?)\$", "$1")
-    exact = F.when(number.rlike(_NUMBER), number.cast(_WIDEST))
+        return F.when(text.rlike(_TIME), text.cast(column.type))
+    return F.when(text.rlike(_NUMBER), text.cast(_WIDEST))
+
+
+def typed_value(column: Column, exact: Expression) -> Expression:
+    """The value in the column's type; NULL where that would lose a digit."""
+    if not is_number(column):
+        return exact
     value = exact.cast(column.type)
-    return Parsed(F.when(value == exact, value), text.isNotNull() & ~F.coalesce(value == exact, F.lit(False)), repairs)
+    return F.when(value == exact, value)
+
+
+def is_number(column: Column) -> bool:
+    """Whether the column's cells may carry commas and a currency sign."""
+    return column.type not in {"string", "date", "timestamp"}
+
+
+def repairs(column: Column, cell: Expression, text: Expression) -> dict[str, Expression]:
+    """What was mended in a cell, by name, and whether it was in this row."""
+    found = {"white space trimmed": (text != cell) & (text != "")}
+    if is_number(column):
+        found["thousands commas removed"] = text.rlike(_GROUPED)
+        found["leading $ removed"] = text.rlike(r"^[+-]?\$")
+    return found
 
 
 def fits(column: Column, raw: Expression, raw_type: str) -> tuple[Expression, Expression]:
