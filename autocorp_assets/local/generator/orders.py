@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from autocorp_assets.contracts.model import SourceSystem
 from autocorp_assets.contracts.sales_order import BUSINESS_BEGAN, ORDER_TYPES, PAYMENT_METHODS
 from autocorp_assets.local.generator.catalogue import Catalogue
 from autocorp_assets.local.generator.draws import Floats, Integers, below, weighted
@@ -28,6 +29,8 @@ SECONDS_A_DAY = 86_400
 class OrderPlan:
     """What is settled about orders before their lines are filled in; one entry an order."""
 
+    system: SourceSystem
+    """Keeps the orders of the two systems apart: the same number is another order."""
     order_id: Integers
     customer_id: Integers
     order_type: Integers
@@ -64,17 +67,21 @@ def fill_in(plan: OrderPlan, stock: Catalogue, *, seed: int) -> OrderBook:
     # 8%, rounded half up to the cent.
     tax = (subtotal * 8 + 50) // 100
     count = len(plan.order_id)
+    payment = weighted(PAYMENT_WEIGHTS, seed, f"{plan.system} payment", count)
+    status = weighted(STATUS_WEIGHTS, seed, f"{plan.system} status", count)
     orders = pl.DataFrame(
         {
             "order_id": plan.order_id,
             "customer_id": plan.customer_id,
             "order_date": plan.order_date,
-            "payment_method": pl.Series(PAYMENT_METHODS)[weighted(PAYMENT_WEIGHTS, seed, "payment", count)],
+            "payment_method": pl.Series(PAYMENT_METHODS)[payment],
+                weighted(PAYMENT_WEIGHTS, seed, f"{plan.system} payment", count)
+            ],
             "subtotal": subtotal,
             "tax": tax,
             "total_amount": subtotal + tax,
             "order_type": pl.Series(ORDER_TYPES)[plan.order_type],
-            "status": pl.Series(STATUSES)[weighted(STATUS_WEIGHTS, seed, "status", count)],
+            "status": pl.Series(STATUSES)[status],
         }
     )
     return OrderBook(orders=orders, parts=parts, services=services)
@@ -82,8 +89,8 @@ def fill_in(plan: OrderPlan, stock: Catalogue, *, seed: int) -> OrderBook:
 
 def _part_lines(plan: OrderPlan, stock: pl.DataFrame, *, seed: int) -> pl.DataFrame:
     count = int(plan.part_lines.sum())
-    part = below(stock.height, seed, "part", count)
-    quantity = 1 + weighted((60, 25, 10, 5), seed, "part quantity", count)
+    part = below(stock.height, seed, f"{plan.system} part", count)
+    quantity = 1 + weighted((60, 25, 10, 5), seed, f"{plan.system} part quantity", count)
     price = stock["price"].fill_null(1_999).to_numpy()[part]
     return pl.DataFrame(
         {
@@ -100,10 +107,10 @@ def _part_lines(plan: OrderPlan, stock: pl.DataFrame, *, seed: int) -> pl.DataFr
 
 def _service_lines(plan: OrderPlan, stock: pl.DataFrame, *, seed: int) -> pl.DataFrame:
     count = int(plan.service_lines.sum())
-    service = below(stock.height, seed, "service", count)
-    quantity = 1 + weighted((92, 8), seed, "service quantity", count)
+    service = below(stock.height, seed, f"{plan.system} service", count)
+    quantity = 1 + weighted((92, 8), seed, f"{plan.system} service quantity", count)
     labor_cost = stock["labor_cost"].fill_null(9_900).to_numpy()[service]
-    parts_cost = below(30_000, seed, "parts cost", count)
+    parts_cost = below(30_000, seed, f"{plan.system} parts cost", count)
     return pl.DataFrame(
         {
             "order_id": np.repeat(plan.order_id, plan.service_lines),
@@ -114,10 +121,10 @@ def _service_lines(plan: OrderPlan, stock: pl.DataFrame, *, seed: int) -> pl.Dat
             "labor_cost": labor_cost,
             "parts_cost": parts_cost,
             "line_total": labor_cost * quantity + parts_cost,
-            "vehicle": below(10**6, seed, "vehicle", count),
-            "technician": below(TECHNICIANS, seed, "technician", count) + 1,
+            "vehicle": below(10**6, seed, f"{plan.system} vehicle", count),
+            "technician": below(TECHNICIANS, seed, f"{plan.system} technician", count) + 1,
             "service_status": pl.Series(SERVICE_STATUSES)[
-                weighted(SERVICE_STATUS_WEIGHTS, seed, "service status", count)
+                weighted(SERVICE_STATUS_WEIGHTS, seed, f"{plan.system} service status", count)
             ],
         }
     ).with_columns(

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.contracts.model import SourceSystem
 from autocorp_assets.local.generator.catalogue import Catalogue, catalogue, scan_dump
 from autocorp_assets.local.generator.draws import Integers, apportion, below, generator, uniform
 from autocorp_assets.local.generator.orders import (
@@ -112,6 +113,7 @@ def _plan(seed: int) -> OrderPlan:
     rng.shuffle(kinds)
     count = len(kinds)
     return OrderPlan(
+        system=SourceSystem.DATABASE,
         order_id=np.arange(1, count + 1),
         # Each customer is as likely as another; some have many orders and some none.
         customer_id=below(CUSTOMERS, seed, "database customer", count) + 1,
