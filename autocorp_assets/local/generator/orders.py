@@ -75,8 +75,6 @@ def fill_in(plan: OrderPlan, stock: Catalogue, *, seed: int) -> OrderBook:
             "customer_id": plan.customer_id,
             "order_date": plan.order_date,
             "payment_method": pl.Series(PAYMENT_METHODS)[payment],
-                weighted(PAYMENT_WEIGHTS, seed, f"{plan.system} payment", count)
-            ],
             "subtotal": subtotal,
             "tax": tax,
             "total_amount": subtotal + tax,
