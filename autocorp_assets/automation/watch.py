@@ -1,0 +1,59 @@
+"""Sensors that watch the platform itself."""
+
+import dagster as dg
+
+from autocorp_assets.automation.dead_runs import fail_dead_runs
+from autocorp_assets.resources.ports import Replication
+
+WATCH_SECONDS = 30
+
+
+@dg.sensor(
+    name="replication_status",
+    minimum_interval_seconds=WATCH_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Says in its skip reason where replication stands, and logs an error while it is down.",
+)
+def replication_status(
+    context: dg.SensorEvaluationContext, replication: dg.ResourceParam[Replication]
+) -> dg.SkipReason:
+    """Starts nothing: whoever runs the platform keeps the replicator running."""
+    state = replication.state()
+    if state.should_run and not state.running:
+        context.log.error(f"replication is down: {state.summary}. Start it with `autocorp dev`, or run `autocorp sync`")
+        return dg.SkipReason(f"DOWN: {state.summary}")
+    lag = "" if state.lag_seconds is None else f", {state.lag_seconds:.0f} s behind the source"
+    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{lag}")
+
+
+@dg.sensor(
+    name="dead_runs",
+    minimum_interval_seconds=WATCH_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Reports runs failed whose process was killed, so that they hold back no other.",
+)
+def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Also frees the pool slots that they held."""
+    reported = fail_dead_runs(context.instance)
+    return dg.SkipReason(f"reported failed: {', '.join(reported)}" if reported else "every started run is alive")
+
+
+@dg.run_failure_sensor(
+    name="run_failures",
+    minimum_interval_seconds=WATCH_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Logs each failed run once, with what to do.",
+)
+def run_failures(context: dg.RunFailureSensorContext) -> None:
+    """One log line of level error a failed run."""
+    run = context.dagster_run
+    causes = [
+        event.step_failure_data.error_display_string
+        for event in context.get_step_failure_events()
+        if event.step_failure_data
+    ]
+    context.log.error(
+        f"run {run.run_id} failed: {context.failure_event.message}\n"
+        + "\n".join(causes)
+        + "\nIts page in the UI has the whole story; what is pending is taken up again within ten minutes."
+    )

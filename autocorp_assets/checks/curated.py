@@ -1,0 +1,141 @@
+"""Checks of a curated table that run with each of its runs, on what the run changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.results import rules_result
+from autocorp_assets.contracts.model import TableContract
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from autocorp_assets.lake.snapshots import Snapshot
+
+RULES = "rules"
+ACCOUNTING = "accounting"
+FILES_ACCEPTED = "files_accepted"
+
+ROW_LIMIT = 200_000
+"""Changed rows that one run judges: more would hold up a first load by seconds for no new insight."""
+OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
+"""What becomes of a row that was read, exactly one of them."""
+RAW_FILE = "raw_file"
+
+Files = Sequence[Mapping[str, Any]]
+"""Counts of each raw file, as the job reports them: `{"file", "read", "applied", …}`."""
+
+
+def check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
+    """The checks of one table."""
+    key = curated_key(contract.name)
+    specs = [
+        dg.AssetCheckSpec(
+            name=RULES,
+            asset=key,
+            description=(
+                "The rows that this run changed keep the contract's types and rules. A database row that breaks one "
+                "mirrors the source and stays: correct it there. A CSV row that does should be in quarantine: if one "
+                "is here, the job and the contract disagree, which is a defect of the platform."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            name=ACCOUNTING,
+            asset=key,
+            description=(
+                "For each raw file of this run, rows read = applied + unchanged + superseded + duplicate + "
+                "quarantined. If not, rows were lost or doubled: keep the lake as it is and look at the job's log."
+            ),
+        ),
+    ]
+    if contract.csv_feed:
+        specs.append(
+            dg.AssetCheckSpec(
+                name=FILES_ACCEPTED,
+                asset=key,
+                description=(
+                    f"No delivery of feed `{contract.csv_feed.name}` is refused as a whole. If one is, correct the "
+                    "file as its reason says and deliver it again under the same name."
+                ),
+            )
+        )
+    return specs
+
+
+def check_table(
+    contract: TableContract, *, snapshot: Snapshot, files: Files, selected: frozenset[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of a table's selected checks after a run.
+
+    Args:
+        contract: the table.
+        snapshot: the table as the run left it.
+        files: counts of the raw files of the run; empty when nothing was pending.
+        selected: checks that the run is to report.
+    """
+    key = curated_key(contract.name)
+    if dg.AssetCheckKey(key, RULES) in selected:
+        yield _rules(contract, snapshot, files)
+    if dg.AssetCheckKey(key, ACCOUNTING) in selected:
+        yield _accounting(key, files)
+    if dg.AssetCheckKey(key, FILES_ACCEPTED) in selected:
+        yield _files_accepted(key, snapshot)
+
+
+def _rules(contract: TableContract, snapshot: Snapshot, files: Files) -> dg.AssetCheckResult:
+    from autocorp_assets.checks.schemas import validate
+
+    rows = changed_rows(snapshot, [file["file"] for file in files], contract)
+    return rules_result(
+        RULES,
+        curated_key(contract.name),
+        validate(rows, contract),
+        severity=dg.AssetCheckSeverity.ERROR,
+        limit=ROW_LIMIT,
+    )
+
+
+def changed_rows(snapshot: Snapshot, raw_files: Sequence[str], contract: TableContract) -> pl.DataFrame:
+    """At most ROW_LIMIT rows of a snapshot whose last change came with one of these raw files."""
+    import polars as pl
+
+    from autocorp_assets.checks.schemas import polars_type
+
+    columns = {column.name: polars_type(column) for column in contract.lake_columns}
+    if not snapshot.files or not raw_files:
+        return pl.DataFrame(schema=columns)
+    table = pl.scan_parquet(list(snapshot.files), missing_columns="insert", extra_columns="ignore", schema=columns)
+    return table.filter(pl.col(RAW_FILE).is_in(list(raw_files))).head(ROW_LIMIT).collect()
+
+
+def _accounting(key: dg.AssetKey, files: Files) -> dg.AssetCheckResult:
+    wrong = [file for file in files if file["read"] != sum(int(file.get(outcome, 0)) for outcome in OUTCOMES)]
+    return dg.AssetCheckResult(
+        check_name=ACCOUNTING,
+        asset_key=key,
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(wrong)} of {len(files)} raw files do not add up" if wrong else None,
+        metadata={
+            "files_checked": len(files),
+            "rows_read": sum(int(file["read"]) for file in files),
+            **({"files": [dict(file) for file in wrong[:20]]} if wrong else {}),
+        },
+    )
+
+
+def _files_accepted(key: dg.AssetKey, snapshot: Snapshot) -> dg.AssetCheckResult:
+    deliveries = snapshot.checkpoint.deliveries if snapshot.checkpoint else {}
+    refused = {name: delivery.refused for name, delivery in sorted(deliveries.items()) if delivery.refused}
+    return dg.AssetCheckResult(
+        check_name=FILES_ACCEPTED,
+        asset_key=key,
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(f"{name}: {reason}" for name, reason in list(refused.items())[:5]) or None,
+        metadata={"deliveries": len(deliveries), "refused": refused},
+    )

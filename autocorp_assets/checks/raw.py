@@ -1,0 +1,87 @@
+"""Checks of the raw zone: they warn, since raw keeps whatever the source said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
+from autocorp_assets.checks.results import rules_result
+from autocorp_assets.contracts.model import CsvFeed, TableContract
+
+if TYPE_CHECKING:
+    from autocorp_assets.checks.raw_frames import SchemaFindings
+    from autocorp_assets.lake.storage import LakeStorage
+
+SCHEMA = "schema"
+RULES = "rules"
+
+
+def raw_check_specs(key: dg.AssetKey, name: str) -> list[dg.AssetCheckSpec]:
+    """The checks of one raw table or feed."""
+    return [
+        dg.AssetCheckSpec(
+            name=SCHEMA,
+            asset=key,
+            description=(
+                f"The newest files of `{name}` have the contract's columns and types. An unknown column is kept but "
+                "not curated until the contract names it; a missing one is null in the lake; a type that cannot be "
+                "widened stops the table's curation. Bring contract and source together again."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            name=RULES,
+            asset=key,
+            description=(
+                f"The newest rows of `{name}` keep the contract's rules. A database row that breaks one is applied "
+                "all the same: correct it in the source. A CSV row that does goes to quarantine: correct the export."
+            ),
+        ),
+    ]
+
+
+def check_raw_table(
+    lake: LakeStorage, contract: TableContract, *, selected: frozenset[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge a database table's newest files."""
+    from autocorp_assets.checks.raw_frames import newest_changes, table_findings
+
+    key = raw_table_key(contract.name)
+    if dg.AssetCheckKey(key, SCHEMA) in selected:
+        yield _schema_result(key, table_findings(lake, contract))
+    if dg.AssetCheckKey(key, RULES) in selected:
+        from autocorp_assets.checks.raw_frames import ROW_LIMIT
+        from autocorp_assets.checks.schemas import validate
+
+        outcome = validate(newest_changes(lake, contract), contract)
+        yield rules_result(RULES, key, outcome, severity=dg.AssetCheckSeverity.WARN, limit=ROW_LIMIT)
+
+
+def check_raw_feed(
+    lake: LakeStorage, feed: CsvFeed, contract: TableContract, *, selected: frozenset[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge a feed's newest delivery."""
+    from autocorp_assets.checks.raw_frames import feed_findings, newest_delivery
+
+    key = raw_feed_key(feed.name)
+    if dg.AssetCheckKey(key, SCHEMA) in selected:
+        yield _schema_result(key, feed_findings(lake, feed))
+    if dg.AssetCheckKey(key, RULES) in selected:
+        from autocorp_assets.checks.raw_frames import ROW_LIMIT
+        from autocorp_assets.checks.schemas import validate
+
+        outcome = validate(newest_delivery(lake, feed, contract), contract)
+        yield rules_result(RULES, key, outcome, severity=dg.AssetCheckSeverity.WARN, limit=ROW_LIMIT)
+
+
+def _schema_result(key: dg.AssetKey, findings: SchemaFindings) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=SCHEMA,
+        asset_key=key,
+        passed=not findings.differences,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(findings.differences) or None,
+        metadata={"files_checked": findings.files, "differences": list(findings.differences)},
+    )

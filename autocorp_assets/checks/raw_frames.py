@@ -1,0 +1,154 @@
+"""The newest raw files as frames to be judged: bounded, read by name, typed by contract."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from autocorp_assets.checks.schemas import CHANGED_AT, polars_type
+from autocorp_assets.contracts.model import (
+    CHANGE_SEQ,
+    RECORD_KEY,
+    SOURCE_SYSTEM,
+    Column,
+    CsvFeed,
+    SourceSystem,
+    TableContract,
+)
+from autocorp_assets.contracts.raw_format import COMMIT_TIME, OP, RAW_COLUMNS, table_prefix
+from autocorp_assets.lake.storage import LakeStorage
+
+FILE_LIMIT = 20
+ROW_LIMIT = 20_000
+"""Rows of one check: enough to see a change of habit at the source, read in well under a second."""
+DELETE = "D"
+
+RAW_TYPES: dict[str, tuple[type[pl.DataType], ...]] = {
+    "int": (pl.Int32, pl.Int16, pl.Int8),
+    "string": (pl.String,),
+    "date": (pl.Date,),
+    "timestamp": (pl.Datetime,),
+    "decimal": (pl.Decimal,),
+}
+"""Types that a raw column may have for a lake column: its own, or one that widens to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaFindings:
+    """How files differ from the contract."""
+
+    files: int
+    differences: tuple[str, ...]
+
+
+def newest_files(lake: LakeStorage, table: str) -> list[Path]:
+    """The table's newest files, newest first."""
+    files = lake.raw_files(table_prefix(table))
+    loads_last = sorted(files, key=lambda file: (not file.name.startswith("LOAD"), file.name), reverse=True)
+    return [Path(lake.root) / file.path for file in loads_last[:FILE_LIMIT]]
+
+
+def table_findings(lake: LakeStorage, contract: TableContract) -> SchemaFindings:
+    """Compare the newest files' columns and types with the contract."""
+    files = newest_files(lake, contract.name)
+    differences: dict[str, None] = {}
+    for file in files:
+        differences |= dict.fromkeys(f"{found} in {file.name}" for found in _differences(file, contract))
+    return SchemaFindings(files=len(files), differences=tuple(differences)[:FILE_LIMIT])
+
+
+def _differences(file: Path, contract: TableContract) -> list[str]:
+    found = {name: kind for name, kind in pl.read_parquet_schema(file).items() if name not in RAW_COLUMNS}
+    unknown = [f"unknown column {name} ({kind})" for name, kind in found.items() if name not in contract.column_by_name]
+    missing = [f"missing column {name}" for name in contract.column_by_name if name not in found]
+    retyped = [
+        f"column {column.name} is {found[column.name]}, not {column.type}"
+        for column in contract.columns
+        if column.name in found and not isinstance(found[column.name], RAW_TYPES[column.type.split("(")[0]])
+    ]
+    return unknown + missing + retyped
+
+
+def newest_changes(lake: LakeStorage, contract: TableContract) -> pl.DataFrame:
+    """At most ROW_LIMIT of the newest rows that a table's raw files hold, deletes left out."""
+    frames: list[pl.DataFrame] = []
+    rows = 0
+    for file in newest_files(lake, contract.name):
+        if rows >= ROW_LIMIT:
+            break
+        frame = _as_lake_rows(pl.read_parquet(file, n_rows=ROW_LIMIT - rows), contract)
+        frames.append(frame)
+        rows += frame.height
+    if not frames:
+        return pl.DataFrame(schema={column.name: polars_type(column) for column in contract.columns})
+    # A row may have changed several times since: only its newest state is judged.
+    return pl.concat(frames, how="diagonal").unique(contract.primary_key, keep="first", maintain_order=True)
+
+
+def _as_lake_rows(raw: pl.DataFrame, contract: TableContract) -> pl.DataFrame:
+    kept = raw.filter(pl.col(OP).fill_null("") != DELETE) if OP in raw.columns else raw
+    columns = [column for column in contract.columns if column.name in kept.columns]
+    key = pl.col(contract.primary_key).cast(pl.String)
+    typed = kept.reverse().select(
+        *(pl.col(column.name).cast(polars_type(column), strict=False) for column in _castable(columns, kept)),
+        (pl.lit(f"{SourceSystem.DATABASE}:") + key).alias(RECORD_KEY),
+        pl.lit(str(SourceSystem.DATABASE)).alias(SOURCE_SYSTEM),
+        pl.col(COMMIT_TIME).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_zone="UTC", strict=False).alias(CHANGED_AT),
+    )
+    return typed if contract.has_two_systems else typed.drop(RECORD_KEY, SOURCE_SYSTEM)
+
+
+def _castable(columns: list[Column], frame: pl.DataFrame) -> list[Column]:
+    """Columns whose type the contract accepts; the others are the schema check's business."""
+    return [c for c in columns if isinstance(frame.schema[c.name], RAW_TYPES[c.type.split("(")[0]])]
+
+
+def feed_findings(lake: LakeStorage, feed: CsvFeed) -> SchemaFindings:
+    """Compare the header of the newest delivery with the contract."""
+    file = _newest_delivery_path(lake, feed)
+    if file is None:
+        return SchemaFindings(files=0, differences=())
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        header = next(csv.reader(stream), [])
+    differences = [
+        *(f"unknown column {name} in {file.name}" for name in header if name not in feed.columns),
+        *(f"missing column {name} in {file.name}" for name in feed.columns if name not in header),
+    ]
+    return SchemaFindings(files=1, differences=tuple(differences))
+
+
+def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> pl.DataFrame:
+    """At most ROW_LIMIT first rows of a feed's newest delivery, as the table's columns."""
+    file = _newest_delivery_path(lake, feed)
+    types = {column.name: polars_type(column) for column in contract.columns}
+    if file is None:
+        return pl.DataFrame(schema=types)
+    texts = pl.read_csv(
+        file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
+    )
+    known = {name: feed.table_column[name] for name in texts.columns if name in feed.table_column}
+    stripped = texts.select(pl.col(list(known)).str.strip_chars().replace("", None)).rename(known)
+    return stripped.select(
+        *(_parsed(name, types[name]) for name in stripped.columns),
+        pl.lit(str(SourceSystem.CSV)).alias(SOURCE_SYSTEM),
+        pl.lit(f"{file.name}:").alias(CHANGE_SEQ) + pl.int_range(1, pl.len() + 1).cast(pl.String),
+        pl.lit(file.stem.rsplit("-", 1)[-1]).str.to_datetime("%Y%m%d", time_zone="UTC").alias(CHANGED_AT),
+    )
+
+
+def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
+    """A text of the file as the column's type; what cannot be parsed becomes null, which `required` then tells."""
+    text = pl.col(name)
+    if isinstance(kind, pl.Datetime):
+        return text.str.to_datetime(time_zone="UTC", strict=False).alias(name)
+    if isinstance(kind, pl.Decimal):
+        return text.cast(kind, strict=False)
+    return text.cast(kind, strict=False)
+
+
+def _newest_delivery_path(lake: LakeStorage, feed: CsvFeed) -> Path | None:
+    newest = max(lake.deliveries(feed.name), key=lambda delivery: delivery.day, default=None)
+    return None if newest is None else Path(lake.root) / newest.path

@@ -1,0 +1,36 @@
+"""What Dagster knows of a curated table before it runs."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
+from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.table_metadata import DATABASE_NAME, column_schema, curated_lineage
+
+
+def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) -> dg.AssetSpec:
+    """The asset of one curated table."""
+    deps = [raw_table_key(contract.name)]
+    if contract.csv_feed:
+        deps.append(raw_feed_key(contract.csv_feed.name))
+    return dg.AssetSpec(
+        key=curated_key(contract.name),
+        deps=deps,
+        skippable=True,  # a table that fails must not fail the others
+        description=f"{contract.description} Current state, one row a record; {contract.format.capitalize()} table.",
+        group_name="curated",
+        kinds={"spark", str(contract.format), "parquet"},
+        owners=[contract.owner],
+        tags={"zone": "curated"},
+        automation_condition=condition,
+        metadata={
+            "dagster/column_schema": column_schema(contract, contract.lake_columns),
+            "dagster/column_lineage": curated_lineage(contract),
+            "dagster/table_name": f"{DATABASE_NAME}.{contract.name}",
+            "path": contract.lake_path,
+            "record_key": contract.record_key,
+            "partitioned_by": list(contract.partition_columns),
+            "contract_version": contract.version,
+        },
+    )

@@ -1,0 +1,170 @@
+"""The curated tables: one op, one pool slot and at most one Spark job for all that is pending."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
+from autocorp_assets.checks.curated import check_specs, check_table
+from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.curated.specs import curated_spec
+from autocorp_assets.lake.snapshots import read_snapshot
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.ports import JobOutcome, JobRunner
+from spark_jobs.plan import TablePlan
+
+ROW_COUNTS = (
+    "rows_read",
+    "rows_applied",
+    "rows_unchanged",
+    "rows_superseded",
+    "rows_duplicate",
+    "rows_quarantined",
+    "rows_repaired",
+)
+"""Of rows read, each is applied, unchanged, superseded, duplicate or quarantined; repaired ones count there too."""
+
+Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadTable:
+    """Why a table was not curated."""
+
+    table: str
+    error: str
+    file: str | None = None
+
+    def __str__(self) -> str:
+        where = f" (file {self.file})" if self.file else ""
+        return f"{self.table}{where}: {self.error}"
+
+
+def curated_tables(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition
+) -> dg.AssetsDefinition:
+    """All curated tables as one multi-asset, any part of which can be run."""
+
+    @dg.multi_asset(
+        name="curate",
+        specs=[curated_spec(contract, condition=condition) for contract in contracts.values()],
+        check_specs=[spec for contract in contracts.values() for spec in check_specs(contract)],
+        can_subset=True,
+        pool=LAKE_WRITER,
+        # A killed Spark process is tried once more: commits are atomic, and the second run plans anew.
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+        description="Validate, standardise, reduce and merge what raw has new, in one Spark job.",
+    )
+    def curate(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeStorage], job_runner: dg.ResourceParam[JobRunner]
+    ) -> Results:
+        selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
+        with job_runner.hold_writer(on_wait=context.log.info) as writer:
+            plans = lake.pending_plans(contract.name for contract in selected)
+            pending = [plan for plan in plans.values() if not plan.is_empty]
+            context.log.info(describe_pending(pending))
+            outcome = writer.run(context=context, plans=pending) if pending else None
+        idle = [contract for contract in selected if plans[contract.name].is_empty]
+        yield from _unchanged(context, idle, lake)
+        if outcome is not None:
+            yield from _curated(context, outcome, [contracts[plan.table] for plan in pending], lake)
+            _raise_for_bad(outcome, pending)
+
+    return curate
+
+
+def describe_pending(pending: Sequence[TablePlan]) -> str:
+    """The work ahead, in one line."""
+    if not pending:
+        return "nothing pending: every raw file has been applied"
+    return "pending: " + ", ".join(f"{plan.table} ({len(plan.files)} files)" for plan in pending)
+
+
+def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTable]:
+    """Every table of the job that has no new commit, with the reason that the job gave or its death."""
+    good = {result.asset_key for result in outcome.results}
+    told = {message["table"]: message for message in outcome.messages if "error" in message}
+    bad = []
+    for name in (plan.table for plan in pending):
+        if message := told.get(name):
+            bad.append(BadTable(table=name, error=message["error"], file=message.get("file")))
+        elif curated_key(name) not in good:
+            reason = outcome.ended or "the Spark job ended without a word about this table"
+            bad.append(BadTable(table=name, error=f"{reason}; nothing of it was committed"))
+    return bad
+
+
+def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage) -> Results:
+    """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
+    for contract in idle:
+        if (snapshot := read_snapshot(lake.root, contract)) is None:
+            continue
+        yield dg.MaterializeResult(
+            asset_key=curated_key(contract.name),
+            data_version=dg.DataVersion(snapshot.commit),
+            metadata={**dict.fromkeys(ROW_COUNTS, 0), "commit": snapshot.commit, **_where(contract, lake)},
+        )
+        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context))
+
+
+def _curated(
+    context: dg.AssetExecutionContext, outcome: JobOutcome, contracts: Sequence[TableContract], lake: LakeStorage
+) -> Results:
+    by_key = {curated_key(contract.name): contract for contract in contracts}
+    for result in outcome.results:
+        contract = by_key[_key(result)]
+        metadata = dict(result.metadata or {})
+        yield result._replace(
+            metadata={**metadata, **_where(contract, lake), "job_log": dg.MetadataValue.path(str(outcome.log))}
+        )
+        context.log.info(f"{contract.name}: {_counts(metadata)}")
+        if snapshot := read_snapshot(lake.root, contract):
+            yield from check_table(contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context))
+
+
+def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan]) -> None:
+    bad = bad_tables(outcome, pending)
+    if not bad:
+        return
+    raise dg.Failure(
+        description="\n".join(
+            [
+                f"{len(bad)} of {len(pending)} tables were not curated; the others are up to date.",
+                *(f"- {table}" for table in bad),
+                f"Raw keeps every file: once the cause is gone, run again. Log of the job: {outcome.log}",
+                *([f"Its last lines:\n{outcome.tail}"] if outcome.tail else []),
+            ]
+        ),
+        metadata={"job_log": dg.MetadataValue.path(str(outcome.log)), "tables": [table.table for table in bad]},
+        # Data that is refused once is refused again; only a process that died deserves a second try.
+        allow_retries=outcome.ended is not None,
+    )
+
+
+def _checks(context: dg.AssetExecutionContext) -> frozenset[dg.AssetCheckKey]:
+    return frozenset(context.selected_asset_check_keys)
+
+
+def _where(contract: TableContract, lake: LakeStorage) -> dict[str, dg.MetadataValue]:
+    return {"path": dg.MetadataValue.path(f"{lake.root}/{contract.lake_path}")}
+
+
+def _key(result: dg.MaterializeResult) -> dg.AssetKey:
+    if result.asset_key is None:
+        message = "the Spark job reported a table without its key"
+        raise ValueError(message)
+    return result.asset_key
+
+
+def _counts(metadata: Mapping[str, object]) -> dict[str, int]:
+    return {name: int(_plain(metadata[name])) for name in ROW_COUNTS if name in metadata}
+
+
+def _files(metadata: Mapping[str, object]) -> Sequence[Mapping[str, Any]]:
+    return _plain(metadata.get("files")) or ()
+
+
+def _plain(value: object) -> Any:
+    return value.value if isinstance(value, dg.MetadataValue) else value

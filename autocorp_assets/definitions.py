@@ -1,0 +1,45 @@
+"""The Dagster code location: every asset, check and sensor, for the deployment that the settings name."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
+from autocorp_assets.automation.conditions import curated_condition, curated_sensor
+from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
+from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
+from autocorp_assets.curated.tables import curated_tables
+from autocorp_assets.deployments.local import local_resources
+from autocorp_assets.raw.csv import raw_feed
+from autocorp_assets.raw.database import raw_database
+from autocorp_assets.raw.specs import landing_spec, source_spec
+from autocorp_assets.settings import Settings
+
+DEPLOYMENTS = {"local": local_resources}
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The whole platform for one deployment."""
+    return dg.Definitions(
+        assets=[
+            *(source_spec(contract) for contract in TABLES.values()),
+            *(landing_spec(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
+            raw_database(TABLES),
+            *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
+            curated_tables(TABLES, condition=curated_condition()),
+        ],
+        sensors=[
+            raw_arrivals_sensor(TABLES),
+            transfer_sensor(FEEDS),
+            curated_sensor(),
+            replication_status,
+            dead_runs,
+            run_failures,
+        ],
+        resources=DEPLOYMENTS[settings.deployment](settings),
+        # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(Settings())

@@ -1,0 +1,56 @@
+"""Everything on one machine: which implementation serves which port."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_replication import LocalReplication
+from autocorp_assets.resources.local_transfer import LocalTransfer
+from autocorp_assets.resources.spark_job import SparkSubprocess
+from autocorp_assets.settings import PROJECT_FOLDER, Settings
+
+
+def local_resources(settings: Settings) -> dict[str, object]:
+    """Resources by the names under which assets and sensors ask for them."""
+    return {
+        "lake": LakeStorage(settings.lake),
+        "replication": LocalReplication(settings=settings),
+        "transfer": LocalTransfer(settings=settings),
+        "spark": _spark(settings),
+        "job_runner": _job_runner(settings),
+    }
+
+
+def _spark(settings: Settings) -> dg.ResourceDefinition:
+    """dagster-pyspark's resource, of which only the configuration is used: no JVM in a Dagster process."""
+
+    @dg.resource(description="Configuration of the Spark sessions that the jobs open.")
+    def spark(_: dg.InitResourceContext) -> object:
+        # Imported here: it imports pyspark, which no other run and no load of the code location needs.
+        from dagster_pyspark import LazyPySparkResource
+
+        from autocorp_assets.local.spark_runtime import spark_conf
+
+        return LazyPySparkResource(spark_config=spark_conf(settings))
+
+    return spark
+
+
+def _job_runner(settings: Settings) -> dg.ResourceDefinition:
+    @dg.resource(required_resource_keys={"spark"}, description="Runs Spark jobs as processes of this machine.")
+    def job_runner(context: dg.InitResourceContext) -> SparkSubprocess:
+        def prepare() -> None:
+            from autocorp_assets.local import spark_runtime
+
+            spark_runtime.prepare(settings)
+
+        return SparkSubprocess(
+            lake=settings.lake,
+            logs=settings.logs_folder,
+            folder=PROJECT_FOLDER,
+            spark_conf=context.resources.spark.spark_config,
+            prepare=prepare,
+        )
+
+    return job_runner

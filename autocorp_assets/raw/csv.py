@@ -1,0 +1,50 @@
+"""The raw CSV feeds: one asset a feed, filled by verified copies."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import raw_feed_key
+from autocorp_assets.checks.raw import check_raw_feed, raw_check_specs
+from autocorp_assets.contracts.model import CsvFeed, TableContract
+from autocorp_assets.contracts.raw_format import feed_prefix
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.raw.specs import raw_feed_spec
+from autocorp_assets.resources.ports import Transfer
+
+
+def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
+    """The asset of one feed."""
+    key = raw_feed_key(feed.name)
+
+    @dg.multi_asset(
+        name=f"transfer_{feed.name}",
+        specs=[raw_feed_spec(feed, contract)],
+        check_specs=raw_check_specs(key, feed.name),
+        can_subset=True,
+        description=f"Copy what has arrived for `{feed.name}`, verify it, and make it visible when whole.",
+    )
+    def transfer_feed(
+        context: dg.AssetExecutionContext,
+        transfer: dg.ResourceParam[Transfer],
+        lake: dg.ResourceParam[LakeStorage],
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        outcome = transfer.transfer(feed.name)
+        for name, remedy in outcome.ignored.items():
+            context.log.warning(f"{name} was not taken: {remedy}")
+        deliveries = lake.deliveries(feed.name)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                "transferred": list(outcome.transferred),
+                "transferred_bytes": outcome.bytes,
+                "waiting": list(outcome.waiting),
+                "ignored": dict(outcome.ignored),
+                "files": len(deliveries),
+                "bytes": sum(delivery.size for delivery in deliveries),
+                "path": dg.MetadataValue.path(f"{lake.root}/{feed_prefix(feed.name)}"),
+            },
+        )
+        yield from check_raw_feed(lake, feed, contract, selected=frozenset(context.selected_asset_check_keys))
+
+    return transfer_feed

@@ -1,0 +1,83 @@
+"""The raw tables of the database: replication moves the rows, the op makes sure that it has."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import raw_table_key
+from autocorp_assets.checks.raw import check_raw_table, raw_check_specs
+from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.contracts.raw_format import table_prefix
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.raw.specs import raw_table_spec
+from autocorp_assets.resources.ports import Replication, ReplicationError
+
+DEADLINE_SECONDS = 15 * 60
+"""A first load of 3 million rows takes a few minutes; later passes take seconds."""
+
+
+class RawDatabaseConfig(dg.Config):
+    """What may be set for one run."""
+
+    deadline_seconds: float = DEADLINE_SECONDS
+
+
+def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
+    """All raw tables of the database as one multi-asset: they share one stream of changes."""
+
+    @dg.multi_asset(
+        name="replicate_database",
+        specs=[raw_table_spec(contract) for contract in contracts.values()],
+        check_specs=[
+            spec
+            for contract in contracts.values()
+            for spec in raw_check_specs(raw_table_key(contract.name), contract.name)
+        ],
+        can_subset=True,
+        description="Wait until raw has passed the position that the source had at the start; never moves rows itself.",
+    )
+    def replicate_database(
+        context: dg.AssetExecutionContext,
+        config: RawDatabaseConfig,
+        replication: dg.ResourceParam[Replication],
+        lake: dg.ResourceParam[LakeStorage],
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        try:
+            caught_up = replication.catch_up(deadline_seconds=config.deadline_seconds, on_progress=context.log.info)
+        except ReplicationError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        for contract in contracts.values():
+            key = raw_table_key(contract.name)
+            if key not in context.selected_asset_keys:
+                continue
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={
+                    **describe_raw_table(lake, contract.name),
+                    "position": caught_up.position,
+                    "seconds": round(caught_up.seconds, 3),
+                },
+            )
+            yield from check_raw_table(lake, contract, selected=frozenset(context.selected_asset_check_keys))
+
+    return replicate_database
+
+
+def describe_raw_table(lake: LakeStorage, table: str) -> dict[str, dg.MetadataValue]:
+    """What lies in raw of a table: files, bytes, rows of the newest complete load, where."""
+    files = lake.raw_files(table_prefix(table))
+    return {
+        "files": dg.MetadataValue.int(len(files)),
+        "bytes": dg.MetadataValue.int(sum(file.size for file in files)),
+        "newest_file": dg.MetadataValue.text(newest([file.name for file in files])),
+        "load_generation": dg.MetadataValue.int(
+            max((manifest.generation for manifest in lake.load_manifests(table)), default=0)
+        ),
+        "path": dg.MetadataValue.path(f"{lake.root}/{table_prefix(table)}"),
+    }
+
+
+def newest(names: Sequence[str]) -> str:
+    """The change file flushed last, else the last load file; empty without any."""
+    changes = [name for name in names if not name.startswith("LOAD")]
+    return max(changes or names, default="")

@@ -1,0 +1,112 @@
+"""Replication by the replicator of this machine, whether it runs by itself or only for a moment."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState
+from autocorp_assets.settings import Settings
+
+POLL_SECONDS = 0.2
+PROGRESS_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalReplication:
+    """Replication: asks the running replicator through its status, else runs one pass in this process."""
+
+    settings: Settings
+
+    def state(self) -> ReplicationState:
+        from autocorp_assets.local.replicator.status import Phase, read_status
+
+        status = read_status(self.settings.replication_folder)
+        if status is None:
+            return ReplicationState(running=False, should_run=False, summary="nothing was ever replicated")
+        summary = f"{status.phase}, {status.changes:,} changes written"
+        if status.error:
+            summary += f"; {status.error}"
+        return ReplicationState(
+            running=status.is_alive,
+            # Whoever stops it on purpose leaves it `stopped`: anything else without a process has died.
+            should_run=status.phase is not Phase.STOPPED,
+            summary=summary,
+            lag_seconds=seconds_since(status.last_flush_at) if status.is_alive else None,
+        )
+
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+        from autocorp_assets.local.replicator.checkpoint import ReplicationError as ReplicatorError
+        from autocorp_assets.local.source.connection import SourceError, open_source
+
+        started = time.monotonic()
+        try:
+            with open_source(self.settings) as source:
+                target = log_position(source.dsn)
+                if self._is_running():
+                    self._wait(target, deadline=started + deadline_seconds, on_progress=on_progress)
+                else:
+                    self._one_pass(source.dsn, deadline_seconds=deadline_seconds, on_progress=on_progress)
+        except (ReplicatorError, SourceError) as error:
+            raise ReplicationError(str(error)) from error
+        return CaughtUp(position=lsn_text(self._position() or target), seconds=time.monotonic() - started)
+
+    def _is_running(self) -> bool:
+        from autocorp_assets.local.replicator.status import read_status
+
+        status = read_status(self.settings.replication_folder)
+        return status is not None and status.is_alive
+
+    def _position(self) -> int | None:
+        from autocorp_assets.local.replicator.status import position
+
+        return position(self.settings.replication_folder)
+
+    def _one_pass(self, dsn: str, *, deadline_seconds: float, on_progress: Progress) -> None:
+        from autocorp_assets.local.replicator.service import replicate
+
+        replicate(
+            dsn=dsn,
+            lake=self.settings.lake,
+            state=self.settings.replication_folder,
+            until_caught_up=True,
+            deadline_seconds=deadline_seconds,
+            on_progress=on_progress,
+        )
+
+    def _wait(self, target: int, *, deadline: float, on_progress: Progress) -> None:
+        told = time.monotonic()
+        while (self._position() or 0) < target:
+            now = time.monotonic()
+            if now >= deadline or not self._is_running():
+                why = "in time" if now >= deadline else "before it ended"
+                message = (
+                    f"the replicator did not get to position {lsn_text(target)} {why}: {self.state().summary}. "
+                    f"Its log is below {self.settings.logs_folder}; once it runs again, materialise again."
+                )
+                raise ReplicationError(message)
+            if now - told >= PROGRESS_SECONDS:
+                on_progress(f"waiting for the replicator to reach {lsn_text(target)}: {self.state().summary}")
+                told = now
+            time.sleep(POLL_SECONDS)
+
+
+def log_position(dsn: str) -> int:
+    """How far the source's write-ahead log is flushed: everything committed so far lies before it."""
+    import psycopg
+
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+        row = connection.execute("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
+    return int(row[0]) if row else 0
+
+
+def lsn_text(position: int) -> str:
+    """PostgreSQL's notation of a log position."""
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
+
+
+def seconds_since(timestamp: str | None) -> float | None:
+    if timestamp is None:
+        return None
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds())

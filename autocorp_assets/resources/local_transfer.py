@@ -1,0 +1,33 @@
+"""Transfer from the landing folder of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autocorp_assets.resources.ports import TransferOutcome
+from autocorp_assets.settings import Settings
+
+SETTLED_SECONDS = 2.0
+"""A file that has not grown for this long is taken for whole; the copy verifies that it was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalTransfer:
+    """Transfer: verified copies from the landing folder."""
+
+    settings: Settings
+    settled_seconds: float = SETTLED_SECONDS
+
+    def arrivals(self, feed: str) -> Sequence[str]:
+        from autocorp_assets.local.transfer import has_arrivals
+
+        raise NotImplementedError(feed, has_arrivals)
+
+    def transfer(self, feed: str) -> TransferOutcome:
+        from autocorp_assets.local.transfer import transfer
+
+        report = transfer(
+            feed, landing=self.settings.landing_folder, lake=self.settings.lake, settled_seconds=self.settled_seconds
+        )
+        raise NotImplementedError(report)

@@ -1,0 +1,114 @@
+"""What assets and sensors need from the world; each deployment says who provides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from spark_jobs.plan import TablePlan
+
+Progress = Callable[[str], None]
+"""Takes one line for the operator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaughtUp:
+    """Raw holds everything that the source had committed when it was asked."""
+
+    position: str
+    """Position in the source's log that raw has passed (PostgreSQL: LSN)."""
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicationState:
+    """Where replication stands."""
+
+    running: bool
+    should_run: bool
+    """Whether something other than this process is meant to keep it running."""
+    summary: str
+    """One line: what it does, or why it does not."""
+    lag_seconds: float | None = None
+
+
+class ReplicationError(RuntimeError):
+    """Raw did not get to where the source was; the message says why and what to do."""
+
+
+class Replication(Protocol):
+    """Moves the database's rows into raw; assets only make sure that it happened."""
+
+    def state(self) -> ReplicationState:
+        """Cheap: reads a status, does not open the source."""
+        ...
+
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+        """Return once raw has passed the position that the source has now.
+
+        Raises ReplicationError after `deadline_seconds`, or when the source cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOutcome:
+    """What one look at the landing place of a feed came to."""
+
+    transferred: tuple[str, ...]
+    bytes: int
+    waiting: tuple[str, ...]
+    """Names still being written; taken by a later transfer."""
+    ignored: Mapping[str, str]
+    """Remedy by name, for files that are not deliveries of any feed or cannot be taken."""
+
+
+class Transfer(Protocol):
+    """Moves whole files from where exports arrive into raw."""
+
+    def arrivals(self, feed: str) -> Sequence[str]:
+        """What there is to take, one text a version of a file: it changes when the file does."""
+        ...
+
+    def transfer(self, feed: str) -> TransferOutcome: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOutcome:
+    """What a job said, and how it ended."""
+
+    results: tuple[dg.MaterializeResult, ...]
+    """Tables that it committed."""
+    messages: tuple[Mapping[str, Any], ...]
+    """Tables that it could not curate: `{"table", "error", "file"}`."""
+    ended: str | None
+    """How it died, None when it ended well."""
+    log: Path | str
+    """Where its output is."""
+    tail: str = ""
+    """Last lines of the output; empty when it ended well."""
+
+
+class JobRunner(Protocol):
+    """Runs the Spark job that applies plans."""
+
+    def hold_writer(self, *, on_wait: Progress) -> AbstractContextManager[WriterHold]:
+        """Keep every other writer out of the lake while inside, beyond this Dagster instance.
+
+        Plans are to be made inside, since what is pending changes with each commit.
+        """
+        ...
+
+
+class WriterHold(Protocol):
+    """The right to write, and the way to use it."""
+
+    def run(self, *, context: dg.AssetExecutionContext, plans: Sequence[TablePlan]) -> JobOutcome:
+        """Returns also when the job died: its tables are then missing from the results."""
+        ...

@@ -1,0 +1,98 @@
+"""What the catalogue of Dagster shows about a table, derived from its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import raw_feed_key, raw_table_key, source_key
+from autocorp_assets.contracts.model import (
+    Between,
+    Column,
+    ColumnRule,
+    CsvFeed,
+    Matches,
+    NotAfterDelivery,
+    NotBefore,
+    OneOf,
+    TableContract,
+    Unique,
+)
+
+DATABASE_NAME = "autocorp_lake"
+
+
+def constraint_text(rule: ColumnRule) -> str:
+    """One rule in the words of an analyst."""
+    match rule:
+        case Between(low=low, high=None):
+            return f"at least {low}"
+        case Between(low=None, high=high):
+            return f"at most {high}"
+        case Between(low=low, high=high):
+            return f"{low} to {high}"
+        case OneOf(values=values):
+            return f"one of: {', '.join(values)}"
+        case Matches(pattern=pattern):
+            return f"matches {pattern}"
+        case NotBefore(day=day):
+            return f"not before {day}"
+        case NotAfterDelivery():
+            return "not after the day on which it was delivered"
+
+
+def column_schema(contract: TableContract, columns: Iterable[Column]) -> dg.TableSchema:
+    """Names, types, meaning and constraints of these columns of the table."""
+    unique = {rule.columns[0] for rule in contract.rules if isinstance(rule, Unique) and len(rule.columns) == 1}
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=not column.required,
+                    unique=column.name == contract.record_key or column.name in unique,
+                    other=[constraint_text(rule) for rule in column.rules],
+                ),
+                tags={"personal": ""} if column.personal else {},
+            )
+            for column in columns
+        ]
+    )
+
+
+def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:
+    """The columns that a feed's files carry, all of them text."""
+    described = {name: contract.column_by_name[feed.table_column[name]].description for name in feed.columns}
+    return dg.TableSchema(
+        columns=[dg.TableColumn(name=name, type="string", description=text) for name, text in described.items()]
+    )
+
+
+def raw_lineage(contract: TableContract) -> dg.TableColumnLineage:
+    """Each raw column comes from the column of the same name in the source."""
+    return _lineage({c.name: [(source_key(contract.name), c.name)] for c in contract.columns})
+
+
+def curated_lineage(contract: TableContract) -> dg.TableColumnLineage:
+    """Each curated column comes from the database's column and, under the name there, from the export's."""
+    origins = {column.name: [(raw_table_key(contract.name), column.name)] for column in contract.columns}
+    if feed := contract.csv_feed:
+        for in_file, in_table in feed.table_column.items():
+            origins[in_table].append((raw_feed_key(feed.name), in_file))
+        for derived in feed.derivations:
+            origins[derived.target] += [
+                (raw_feed_key(feed.name), name) for name in (derived.minuend, derived.subtrahend)
+            ]
+    return _lineage(origins)
+
+
+def _lineage(origins: Mapping[str, list[tuple[dg.AssetKey, str]]]) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        deps_by_column={
+            column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in found]
+            for column, found in origins.items()
+        }
+    )
