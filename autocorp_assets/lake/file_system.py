@@ -1,0 +1,26 @@
+"""Where a lake is: the one place that tells local folders from URLs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+
+def open_file_system(root: str | Path) -> tuple[FileSystem, str]:
+    """The file system of a local path or of a URL that pyarrow.fs understands, and the root's path in it."""
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    if isinstance(root, Path) or "://" not in root:
+        return LocalFileSystem(), str(Path(root).absolute())
+    file_system, path = FileSystem.from_uri(root)
+    return file_system, path.rstrip("/")
+
+
+def location(root: str | Path, path: str) -> str:
+    """The absolute path or URL of a path relative to the root."""
+    if isinstance(root, Path) or "://" not in root:
+        return str(Path(root).absolute() / path)
+    return f"{root.rstrip('/')}/{path}"

@@ -1,0 +1,130 @@
+"""Versions of a Hudi Copy-on-Write table (table version 6) through hudi-rs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hudi import HudiInstant, HudiReadOptions, HudiTable, HudiTableBuilder
+from pyarrow.fs import FileType
+
+from autocorp_assets.lake.file_system import open_file_system
+from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotReadable
+from spark_jobs.checkpoint import HUDI_METADATA_KEY, Checkpoint
+
+META_PREFIX = "_hoodie_"
+SPARK_TYPE_BY_LOGICAL_TYPE = {
+    "date": "date",
+    "timestamp-micros": "timestamp",
+    "timestamp-millis": "timestamp",
+    "local-timestamp-micros": "timestamp_ntz",
+    "local-timestamp-millis": "timestamp_ntz",
+}
+SPARK_TYPE_BY_AVRO_TYPE = {"long": "bigint", "bytes": "binary"}
+
+
+def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | None:
+    hudi = _open(uri)
+    instants = _completed(hudi, as_of) if hudi else []
+    if hudi is None or not instants:
+        return None
+    # Pinned to the instant: a write that ends or starts meanwhile adds files of a later one.
+    slices = hudi.get_file_slices(HudiReadOptions().with_as_of_timestamp(instants[0].timestamp))
+    if any(file_slice.has_log_files() for file_slice in slices):
+        message = f"{table}: the Hudi table has log files (Merge-on-Read); its Parquet files alone give stale rows"
+        raise TableNotReadable(message)
+    return Snapshot(
+        table=table,
+        commit=instants[0].timestamp,
+        committed_at=_time(instants[0]),
+        checkpoint=_checkpoint(hudi, instants),
+        files=tuple(f"{uri}/{file_slice.base_file_relative_path()}" for file_slice in slices),
+        file_sizes=tuple(file_slice.base_file_size for file_slice in slices),
+        columns=_columns(hudi, instants),
+    )
+
+
+def read_head(uri: str, table: str) -> Head | None:  # noqa: ARG001
+    hudi = _open(uri)
+    instants = _completed(hudi, None) if hudi else []
+    if hudi is None or not instants:
+        return None
+    return Head(
+        commit=instants[0].timestamp,
+        committed_at=_time(instants[0]),
+        checkpoint=_checkpoint(hudi, instants),
+    )
+
+
+def read_commits(uri: str, limit: int) -> list[CommitInfo]:
+    hudi = _open(uri)
+    if hudi is None:
+        return []
+    instants = _completed(hudi, None)[:limit]
+    return [
+        CommitInfo(
+            commit=instant.timestamp,
+            committed_at=_time(instant),
+            operation=metadata.get("operationType") or instant.action.upper(),
+        )
+        for instant, metadata in zip(instants, _metadata(hudi, instants), strict=True)
+    ]
+
+
+def _open(uri: str) -> HudiTable | None:
+    file_system, path = open_file_system(uri)
+    properties = file_system.get_file_info(f"{path}/.hoodie/hoodie.properties")
+    return HudiTableBuilder.from_base_uri(uri).build() if properties.type is FileType.File else None
+
+
+def _completed(hudi: HudiTable, as_of: datetime | None) -> list[HudiInstant]:
+    """Completed writes that are not later than `as_of`, newest first. Cleans and rollbacks are none."""
+    timeline = hudi.get_timeline()
+    found = [*timeline.get_completed_commits(desc=True), *timeline.get_completed_replacecommits(desc=True)]
+    return sorted(
+        (instant for instant in found if as_of is None or _time(instant) <= as_of),
+        key=lambda instant: instant.timestamp,
+        reverse=True,
+    )
+
+
+def _metadata(hudi: HudiTable, instants: Sequence[HudiInstant]) -> Iterator[dict[str, Any]]:
+    """What each commit says about itself; read one after another, so that a reader may stop at the first."""
+    timeline = hudi.get_timeline()
+    for instant in instants:
+        yield json.loads(timeline.get_instant_metadata_in_json(instant))
+
+
+def _checkpoint(hudi: HudiTable, instants: Sequence[HudiInstant]) -> Checkpoint | None:
+    carried = (metadata.get("extraMetadata", {}).get(HUDI_METADATA_KEY) for metadata in _metadata(hudi, instants))
+    text = next(filter(None, carried), None)
+    return Checkpoint.from_json(text) if text else None
+
+
+def _columns(hudi: HudiTable, instants: Sequence[HudiInstant]) -> dict[str, str]:
+    """Of the newest commit that states a schema."""
+    stated = (metadata.get("extraMetadata", {}).get("schema") for metadata in _metadata(hudi, instants))
+    schema = json.loads(next(filter(None, stated), '{"fields": []}'))
+    return {
+        field["name"]: _spark_type(field["type"])
+        for field in schema["fields"]
+        if not field["name"].startswith(META_PREFIX)
+    }
+
+
+def _spark_type(avro_type: Any) -> str:
+    """Spark SQL's name of an Avro type; of a union with null, that of the other branch."""
+    if isinstance(avro_type, list):
+        return _spark_type(next(branch for branch in avro_type if branch != "null"))
+    if isinstance(avro_type, dict):
+        logical = avro_type.get("logicalType")
+        if logical == "decimal":
+            return f"decimal({avro_type['precision']},{avro_type['scale']})"
+        return SPARK_TYPE_BY_LOGICAL_TYPE.get(logical) or _spark_type(avro_type["type"])
+    return SPARK_TYPE_BY_AVRO_TYPE.get(avro_type, avro_type)
+
+
+def _time(instant: HudiInstant) -> datetime:
+    return datetime.fromtimestamp(instant.epoch_mills / 1000, UTC)

@@ -1,0 +1,206 @@
+"""What lies in the raw zone: load manifests, change files, whole CSV deliveries, and what is pending of them.
+
+Everything goes through pyarrow's file systems, so a lake in a folder and one in S3 are read alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.contracts.raw_format import (
+    CHANGE_FILE,
+    LOAD_MANIFESTS,
+    TRANSFER_RECEIPTS,
+    feed_prefix,
+    table_prefix,
+)
+from autocorp_assets.lake.file_system import open_file_system
+from autocorp_assets.lake.snapshots import read_head
+from spark_jobs.checkpoint import Checkpoint
+from spark_jobs.plan import Delivery, LoadManifest, TablePlan, earliest_day, pending
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileInfo, FileSystem
+
+DATE_PART_DIGITS = (4, 2, 2)
+"""Year, month, day."""
+DATE_PART_NAMES = ("year=", "month=", "day=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFile:
+    """A file of the raw zone."""
+
+    path: str
+    """Relative to the lake's root."""
+    size: int
+    """Bytes."""
+    modified: datetime
+    """UTC."""
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class LakeStorage:
+    """The lake's files below `root`: a local path, or a URL that pyarrow.fs understands."""
+
+    root: str | Path
+
+    @cached_property
+    def _place(self) -> tuple[FileSystem, str]:
+        return open_file_system(self.root)
+
+    def raw_files(self, prefix: str, *, since_day: str | None = None) -> list[RawFile]:
+        """All files below a folder of the raw zone, by path; staging names are none, a missing folder has none.
+
+        Args:
+            prefix: relative to the lake's root, such as `raw_format.table_prefix("customers")`.
+            since_day: YYYYMMDD. Folders of earlier dates are not listed, so that the cost is that of the
+                recent days. Files outside of dated folders are always given.
+        """
+        return sorted(self._walk(prefix, date="", since_day=since_day), key=lambda file: file.path)
+
+    def change_files(self, table: str, since_day: str | None = None) -> list[str]:
+        """Paths below the table's raw folder of its change files, whatever the layout of the folders."""
+        prefix = table_prefix(table)
+        return [
+            file.path.removeprefix(f"{prefix}/")
+            for file in self.raw_files(prefix, since_day=since_day)
+            if CHANGE_FILE.fullmatch(file.name)
+        ]
+
+    def load_manifests(self, table: str) -> list[LoadManifest]:
+        """Complete loads that took in the table, oldest first.
+
+        Raises:
+            ValueError: a manifest cannot be read.
+        """
+        return _manifests_of(table, self._manifests())
+
+    def deliveries(self, feed: str) -> list[Delivery]:
+        """The feed's CSV files that are whole: a receipt states the size that the file has.
+
+        Raises:
+            ValueError: a receipt cannot be read.
+        """
+        pattern = FEEDS[feed].file_pattern()
+        receipts = {
+            file.name: file.path for file in self._list(f"{TRANSFER_RECEIPTS}/{feed}") if file.name.endswith(".json")
+        }
+        found = []
+        for file in self.raw_files(feed_prefix(feed)):
+            match = pattern.fullmatch(file.name)
+            receipt_path = receipts.get(f"{file.name}.json")
+            if match is None or receipt_path is None:
+                continue
+            receipt = self._read_json(receipt_path, fields=("size", "sha256"))
+            if receipt["size"] == file.size:
+                found.append(
+                    Delivery(path=file.path, name=file.name, day=match[1], etag=receipt["sha256"], size=file.size)
+                )
+        return found
+
+    def pending_plans(self, tables: Iterable[str]) -> dict[str, TablePlan]:
+        """For each table what a run would do to it; a plan may be empty.
+
+        Costs a listing of the recent days of raw and one commit's metadata for each table.
+        """
+        manifests = self._manifests()
+        return {table: self._pending_plan(table, _manifests_of(table, manifests)) for table in tables}
+
+    def _pending_plan(self, table: str, manifests: list[LoadManifest]) -> TablePlan:
+        contract = TABLES[table]
+        head = read_head(self.root, contract)
+        checkpoint = head.checkpoint if head else None
+        since_day = earliest_day(checkpoint or Checkpoint(), manifests)
+        return pending(
+            contract,
+            commit=head.commit if head else None,
+            checkpoint=checkpoint,
+            manifests=manifests,
+            changes=self.change_files(table, since_day) if manifests else (),
+            deliveries=self.deliveries(contract.csv_feed.name) if contract.csv_feed else (),
+        )
+
+    def _manifests(self) -> list[dict[str, Any]]:
+        fields = ("generation", "start_sequence", "started_at", "tables")
+        paths = sorted(file.path for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json"))
+        return [self._read_json(path, fields=fields) for path in paths]
+
+    def _read_json(self, path: str, *, fields: tuple[str, ...]) -> dict[str, Any]:
+        file_system, root = self._place
+        with file_system.open_input_stream(f"{root}/{path}") as stream:
+            content = stream.read()
+        try:
+            value = json.loads(content)
+            return {name: value[name] for name in fields}
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"{path} is not a whole JSON object with {', '.join(fields)} ({error!r}): restore it or remove it"
+            raise ValueError(message) from error
+
+    def _walk(self, prefix: str, *, date: str, since_day: str | None) -> Iterator[RawFile]:
+        """Files below a folder; `date` is what the names of the folders above say, digits of YYYYMMDD."""
+        # Below a date that is later, or without a bound, one flat listing is cheaper than one for each folder.
+        flat = since_day is None or date > since_day[: len(date)]
+        for entry in self._entries(prefix, recursive=flat):
+            if entry.is_file:
+                yield RawFile(path=self._relative(entry), size=entry.size, modified=entry.mtime)
+            elif not flat:
+                below = _date_with(date, entry.base_name)
+                if since_day is None or below >= since_day[: len(below)]:
+                    yield from self._walk(self._relative(entry), date=below, since_day=since_day)
+
+    def _list(self, prefix: str) -> list[RawFile]:
+        """Files directly in a folder, also in one whose name starts with `_`."""
+        return [
+            RawFile(path=self._relative(entry), size=entry.size, modified=entry.mtime)
+            for entry in self._entries(prefix, recursive=False)
+            if entry.is_file
+        ]
+
+    def _entries(self, prefix: str, *, recursive: bool) -> list[FileInfo]:
+        from pyarrow.fs import FileSelector
+
+        file_system, root = self._place
+        selector = FileSelector(f"{root}/{prefix}", allow_not_found=True, recursive=recursive)
+        start = len(selector.base_dir) + 1
+        return [entry for entry in file_system.get_file_info(selector) if not _is_staging(entry.path[start:])]
+
+    def _relative(self, entry: FileInfo) -> str:
+        return entry.path[len(self._place[1]) + 1 :]
+
+
+def _is_staging(path: str) -> bool:
+    return any(part.startswith(("_", ".")) for part in path.split("/"))
+
+
+def _date_with(date: str, folder: str) -> str:
+    """The date so far and the part that one more folder adds; unchanged when the folder is no such part."""
+    level = {0: 0, 4: 1, 6: 2}.get(len(date))
+    if level is None:
+        return date
+    digits = folder.removeprefix(DATE_PART_NAMES[level])
+    return date + digits if digits.isdecimal() and len(digits) == DATE_PART_DIGITS[level] else date
+
+
+def _manifests_of(table: str, manifests: Iterable[dict[str, Any]]) -> list[LoadManifest]:
+    return [
+        LoadManifest(
+            generation=manifest["generation"],
+            start_sequence=manifest["start_sequence"],
+            started_at=datetime.fromisoformat(manifest["started_at"]),
+            files=tuple(manifest["tables"][table]["files"]),
+        )
+        for manifest in manifests
+        if table in manifest["tables"]
+    ]
