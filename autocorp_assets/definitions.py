@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
@@ -18,8 +20,13 @@ from autocorp_assets.settings import Settings
 DEPLOYMENTS = {"local": local_resources}
 
 
-def definitions(settings: Settings) -> dg.Definitions:
-    """The whole platform for one deployment."""
+def definitions(
+    settings: Settings,
+    *,
+    resources: Mapping[str, object] | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+) -> dg.Definitions:
+    """The whole platform, with the deployment's own resources unless others are given."""
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
@@ -36,7 +43,8 @@ def definitions(settings: Settings) -> dg.Definitions:
             dead_runs,
             run_failures,
         ],
-        resources=DEPLOYMENTS[settings.deployment](settings),
+        resources=resources or DEPLOYMENTS[settings.deployment](settings),
+        loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,
     )

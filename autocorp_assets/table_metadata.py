@@ -27,19 +27,20 @@ def constraint_text(rule: ColumnRule) -> str:
     """One rule in the words of an analyst."""
     match rule:
         case Between(low=low, high=None):
-            return f"at least {low}"
+            text = f"at least {low}"
         case Between(low=None, high=high):
-            return f"at most {high}"
+            text = f"at most {high}"
         case Between(low=low, high=high):
-            return f"{low} to {high}"
+            text = f"{low} to {high}"
         case OneOf(values=values):
-            return f"one of: {', '.join(values)}"
+            text = f"one of: {', '.join(values)}"
         case Matches(pattern=pattern):
-            return f"matches {pattern}"
+            text = f"matches {pattern}"
         case NotBefore(day=day):
-            return f"not before {day}"
+            text = f"not before {day}"
         case NotAfterDelivery():
-            return "not after the day on which it was delivered"
+            text = "not after the day on which it was delivered"
+    return text
 
 
 def column_schema(contract: TableContract, columns: Iterable[Column]) -> dg.TableSchema:

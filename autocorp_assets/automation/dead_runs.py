@@ -38,11 +38,7 @@ def _free_slots(instance: dg.DagsterInstance) -> None:
     if not storage.supports_global_concurrency_limits:
         return
     holders = storage.get_concurrency_run_ids()
-    over = {
-        run_id
-        for run_id in holders
-        if (run := instance.get_run_by_id(run_id)) is None or run.is_finished
-    }
+    over = {run_id for run_id in holders if (run := instance.get_run_by_id(run_id)) is None or run.is_finished}
     for run_id in over:
         storage.free_concurrency_slots_for_run(run_id)
 

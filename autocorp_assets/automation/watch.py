@@ -47,11 +47,7 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 def run_failures(context: dg.RunFailureSensorContext) -> None:
     """One log line of level error a failed run."""
     run = context.dagster_run
-    causes = [
-        event.step_failure_data.error_display_string
-        for event in context.get_step_failure_events()
-        if event.step_failure_data
-    ]
+    causes = [event.step_failure_data.error_display_string for event in context.get_step_failure_events()]
     context.log.error(
         f"run {run.run_id} failed: {context.failure_event.message}\n"
         + "\n".join(causes)

@@ -126,9 +126,7 @@ def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -
     types = {column.name: polars_type(column) for column in contract.columns}
     if file is None:
         return pl.DataFrame(schema=types)
-    texts = pl.read_csv(
-        file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
-    )
+    texts = pl.read_csv(file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
     known = {name: feed.table_column[name] for name in texts.columns if name in feed.table_column}
     stripped = texts.select(pl.col(list(known)).str.strip_chars().replace("", None)).rename(known)
     return stripped.select(

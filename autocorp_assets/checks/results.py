@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ def rules_result(
 ) -> dg.AssetCheckResult:
     """The result of judging rows; the sample holds no personal data."""
     failing = ", ".join(f"{rule} ({count})" for rule, count in outcome.failures.items())
-    metadata: dict[str, object] = {"rows_checked": outcome.rows, "rows_limit": limit, **_counts(outcome.failures)}
+    metadata: dict[str, Any] = {"rows_checked": outcome.rows, "rows_limit": limit, **_counts(outcome.failures)}
     if outcome.sample.height:
         metadata["sample"] = sample_metadata(outcome)
     return dg.AssetCheckResult(
@@ -40,5 +40,5 @@ def sample_metadata(outcome: Outcome) -> dg.TableMetadataValue:
     )
 
 
-def _counts(failures: Mapping[str, int]) -> dict[str, object]:
+def _counts(failures: Mapping[str, int]) -> dict[str, Any]:
     return {"failures": dict(failures), "rows_failing": max(failures.values(), default=0)}

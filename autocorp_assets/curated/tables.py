@@ -42,9 +42,7 @@ class BadTable:
         return f"{self.table}{where}: {self.error}"
 
 
-def curated_tables(
-    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition
-) -> dg.AssetsDefinition:
+def curated_tables(contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition) -> dg.AssetsDefinition:
     """All curated tables as one multi-asset, any part of which can be run."""
 
     @dg.multi_asset(
@@ -137,7 +135,10 @@ def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan]) -> None:
                 *([f"Its last lines:\n{outcome.tail}"] if outcome.tail else []),
             ]
         ),
-        metadata={"job_log": dg.MetadataValue.path(str(outcome.log)), "tables": [table.table for table in bad]},
+        metadata={
+            "job_log": dg.MetadataValue.path(str(outcome.log)),
+            "errors": {table.table: str(table) for table in bad},
+        },
         # Data that is refused once is refused again; only a process that died deserves a second try.
         allow_retries=outcome.ended is not None,
     )

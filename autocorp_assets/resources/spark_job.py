@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ class SparkSubprocess:
     command: Sequence[str] = CURATE_COMMAND
 
     @contextmanager
-    def hold_writer(self, *, on_wait: Progress) -> Iterator[_Holder]:
+    def hold_writer(self, *, on_wait: Progress) -> Generator[_Holder]:
         with writer_lock(self.lake, on_wait=on_wait) as descriptor:
             yield _Holder(runner=self, descriptor=descriptor)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.5
 
 
 @contextmanager
-def writer_lock(lake: Path, *, on_wait: Callable[[str], None]) -> Iterator[int]:
+def writer_lock(lake: Path, *, on_wait: Callable[[str], None]) -> Generator[int]:
     """Yield the locked file's descriptor, to be passed on to the process that writes.
 
     Waits for as long as another writer lives; `on_wait` is told once. The lock ends when the last

@@ -1,0 +1,178 @@
+"""`autocorp status`: how every table stands, whether or not anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autocorp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from autocorp_assets.contracts.model import TableContract
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.resources.ports import ReplicationState
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastChecks:
+    """Newest results of a table's checks."""
+
+    passed: int = 0
+    failed: int = 0
+    failing: tuple[str, ...] = ()
+    """`check: reason`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableStatus:
+    """How one curated table stands. Times are UTC, ISO 8601."""
+
+    table: str
+    rows: int | None
+    """None as long as the table does not exist."""
+    commit: str | None
+    committed_at: str | None
+    watermark: str | None
+    """Newest change file that the table has taken in."""
+    pending_files: int
+    lag_seconds: float
+    """Age of the oldest raw file that the table has yet to take in; 0 without one."""
+    rows_quarantined: int
+    checks: LastChecks
+
+
+def table_statuses(settings: Settings) -> list[TableStatus]:
+    """All tables; costs a listing and the footers of Parquet files, and reads no row."""
+    from autocorp_assets.contracts import TABLES
+    from autocorp_assets.lake.storage import LakeStorage
+
+    lake = LakeStorage(settings.lake)
+    plans = lake.pending_plans(TABLES)
+    checks = _last_checks(settings, TABLES.values())
+    return [
+        _table_status(lake, contract, pending=[file.path for file in plans[name].files], checks=checks[name])
+        for name, contract in TABLES.items()
+    ]
+
+
+def _table_status(
+    lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
+) -> TableStatus:
+    from autocorp_assets.contracts.raw_format import QUARANTINE
+    from autocorp_assets.lake.snapshots import read_snapshot
+
+    snapshot = read_snapshot(lake.root, contract)
+    root = Path(lake.root)
+    quarantined = [str(root / file.path) for file in lake.raw_files(f"{QUARANTINE}/{contract.name}")]
+    return TableStatus(
+        table=contract.name,
+        rows=None if snapshot is None else parquet_rows(snapshot.files),
+        commit=snapshot.commit if snapshot else None,
+        committed_at=snapshot.committed_at.isoformat() if snapshot else None,
+        watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
+        pending_files=len(pending),
+        lag_seconds=round(oldest_age([root / path for path in pending]), 1),
+        rows_quarantined=parquet_rows(path for path in quarantined if path.endswith(".parquet")),
+        checks=checks,
+    )
+
+
+def parquet_rows(files: Iterable[str]) -> int:
+    """Rows by the files' footers."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in files)
+
+
+def oldest_age(files: Iterable[Path]) -> float:
+    """Seconds since the oldest file was written; 0 without files."""
+    written = min((file.stat().st_mtime for file in files), default=None)
+    return 0.0 if written is None else max(0.0, datetime.now(UTC).timestamp() - written)
+
+
+def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict[str, LastChecks]:
+    """From the event log; without an instance there are none, and none is made."""
+    if not settings.dagster_folder.is_dir():
+        return {contract.name: LastChecks() for contract in contracts}
+    from autocorp_assets.checks.curated import check_specs
+    from autocorp_assets.cli.instance import open_instance
+
+    with open_instance(settings) as instance:
+        return {
+            contract.name: _summary(instance, [spec.key for spec in check_specs(contract)]) for contract in contracts
+        }
+
+
+def _summary(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> LastChecks:
+    import dagster as dg
+
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    events = [record.event.dagster_event for record in records.values() if record.event is not None]
+    evaluations = [
+        event.asset_check_evaluation_data
+        for event in events
+        if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    failing = [evaluation for evaluation in evaluations if not evaluation.passed]
+    return LastChecks(
+        passed=len(evaluations) - len(failing),
+        failed=len(failing),
+        failing=tuple(f"{evaluation.check_name}: {evaluation.description or 'failed'}" for evaluation in failing),
+    )
+
+
+@app.command("status")
+def status_command(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON on stdout.")] = False
+) -> None:
+    """Rows, last commit, lag, checks and quarantine of each table, and whether replication runs.
+
+    JSON: {"replication": {"running", "should_run", "summary", "lag_seconds"}, "tables": [{"table", "rows",
+    "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
+    "checks": {"passed", "failed", "failing"}}]}
+    """
+    from autocorp_assets.resources.local_replication import LocalReplication
+
+    settings = Settings()
+    replication = LocalReplication(settings=settings).state()
+    tables = table_statuses(settings)
+    if as_json:
+        value: dict[str, Any] = {"replication": asdict(replication), "tables": [asdict(table) for table in tables]}
+        typer.echo(json.dumps(value, indent=2))
+    else:
+        _show(replication, tables)
+
+
+def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table("table", "rows", "last commit (UTC)", "pending files", "lag", "quarantined", "checks")
+    for index in (1, 3, 4, 5):
+        shown.columns[index].justify = "right"
+    for table in tables:
+        shown.add_row(
+            table.table,
+            "—" if table.rows is None else f"{table.rows:,}",
+            (table.committed_at or "—")[:19].replace("T", " "),
+            str(table.pending_files),
+            f"{table.lag_seconds:.0f} s",
+            f"{table.rows_quarantined:,}",
+            f"{table.checks.passed} passed" + (f", {table.checks.failed} failed" if table.checks.failed else ""),
+        )
+    console = Console()
+    console.print(shown)
+    for table in tables:
+        for reason in table.checks.failing:
+            console.print(f"{table.table}: {reason}", style="yellow", markup=False)
+    console.print(f"replication: {replication.summary}", markup=False)

@@ -1,0 +1,298 @@
+"""`autocorp sync`: one headless pass from source to curated tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autocorp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from autocorp_assets.contracts.model import TableContract
+
+app = typer.Typer()
+PROGRESS = "progress"
+
+
+class SyncError(ValueError):
+    """The pass could not be made as it was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableResult:
+    """What a pass did to one curated table."""
+
+    table: str
+    rows_applied: int = 0
+    rows_quarantined: int = 0
+    commit: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckCounts:
+    """Checks that a pass evaluated; `failed` are errors, `warned` are failing checks that only warn."""
+
+    passed: int = 0
+    failed: int = 0
+    warned: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncReport:
+    """What one pass came to."""
+
+    ok: bool
+    tables: tuple[TableResult, ...]
+    checks: CheckCounts
+    failed_checks: tuple[str, ...]
+    """`asset: check: reason` of each check that failed as an error."""
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The documented JSON of `autocorp sync --json`."""
+        value = asdict(self)
+        del value["failed_checks"]
+        return value
+
+
+def sync(
+    settings: Settings, tables: Sequence[str] | None = None, *, on_progress: Callable[[str], None] = lambda _: None
+) -> SyncReport:
+    """Replicate, transfer and curate once, through the Dagster instance of the data folder.
+
+    Exports in the landing folder count as whole at once: who syncs says that they are.
+
+    Args:
+        settings: of the deployment.
+        tables: only these; all unless given.
+        on_progress: takes one line for the operator.
+
+    Raises:
+        SyncError: a table does not exist.
+    """
+    from autocorp_assets.cli.instance import open_instance, without_dead_runs
+
+    contracts = _contracts(tables)
+    started = time.monotonic()
+    steps = []
+    with open_instance(settings) as instance, without_dead_runs(instance):
+        job = _job(settings, on_progress)
+        for name, keys in _steps(contracts):
+            on_progress(name)
+            step = _Step.run(job, keys, instance)
+            on_progress(f"{name}: {'done' if step.result.success else 'FAILED'} in {step.seconds:.1f} s")
+            steps.append(step)
+    return _report(contracts, steps, time.monotonic() - started)
+
+
+def _contracts(tables: Sequence[str] | None) -> list[TableContract]:
+    from autocorp_assets.contracts import TABLES
+
+    if unknown := [name for name in tables or () if name not in TABLES]:
+        message = f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}"
+        raise SyncError(message)
+    return [TABLES[name] for name in tables or TABLES]
+
+
+def _steps(contracts: Sequence[TableContract]) -> Iterator[tuple[str, list[dg.AssetKey]]]:
+    """Separate runs, in order: what has arrived is curated even if the source or one feed fails."""
+    from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
+
+    yield "replicate the database", [raw_table_key(contract.name) for contract in contracts]
+    if feeds := [raw_feed_key(contract.csv_feed.name) for contract in contracts if contract.csv_feed]:
+        yield "transfer exports", feeds
+    yield "curate", [curated_key(contract.name) for contract in contracts]
+
+
+def _job(settings: Settings, on_progress: Callable[[str], None]) -> dg.JobDefinition:
+    from autocorp_assets.definitions import definitions
+    from autocorp_assets.deployments.local import local_resources
+    from autocorp_assets.resources.local_transfer import LocalTransfer
+
+    return definitions(
+        settings,
+        resources={**local_resources(settings), "transfer": LocalTransfer(settings=settings, settled_seconds=0)},
+        loggers={PROGRESS: _progress_logger(on_progress)},
+    ).resolve_implicit_global_asset_job_def()
+
+
+def _progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:
+    """Lets through what assets say, and not the many events of Dagster itself: those are in the UI."""
+    import dagster as dg
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            if not meta.get("dagster_event"):
+                on_progress(meta.get("orig_message") or record.getMessage())
+
+    @dg.logger
+    def progress(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("autocorp.sync", level=logging.INFO)
+        logger.addHandler(Forward())
+        return logger
+
+    return progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    result: dg.ExecuteInProcessResult
+    seconds: float
+
+    @classmethod
+    def run(cls, job: dg.JobDefinition, keys: list[dg.AssetKey], instance: dg.DagsterInstance) -> _Step:
+        started = time.monotonic()
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=keys,
+            raise_on_error=False,
+            run_config={"loggers": {PROGRESS: {}}},
+            tags={"autocorp/trigger": "sync"},
+        )
+        return cls(result=result, seconds=time.monotonic() - started)
+
+    def failures(self) -> list[dg.DagsterEvent]:
+        return [event for event in self.result.all_events if event.is_step_failure]
+
+
+def _report(contracts: Sequence[TableContract], steps: Sequence[_Step], seconds: float) -> SyncReport:
+    import dagster as dg
+
+    errors = _errors(contracts, steps)
+    results = tuple(_table_result(contract, steps[-1], errors.get(contract.name)) for contract in contracts)
+    evaluations = [evaluation for step in steps for evaluation in step.result.get_asset_check_evaluations()]
+    failing = [evaluation for evaluation in evaluations if not evaluation.passed]
+    failed = [evaluation for evaluation in failing if evaluation.severity is dg.AssetCheckSeverity.ERROR]
+    return SyncReport(
+        ok=not failed and not errors and all(step.result.success for step in steps),
+        tables=results,
+        checks=CheckCounts(
+            passed=len(evaluations) - len(failing), failed=len(failed), warned=len(failing) - len(failed)
+        ),
+        failed_checks=tuple(
+            f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}: {evaluation.description or 'failed'}"
+            for evaluation in failed
+        ),
+        seconds=round(seconds, 3),
+    )
+
+
+def _errors(contracts: Sequence[TableContract], steps: Sequence[_Step]) -> Mapping[str, str]:
+    """By table: the curated op names its bad ones; a step before it concerns all tables that it feeds."""
+    errors: dict[str, str] = {}
+    for name, found in (item for step in steps for item in _failures(step, contracts)):
+        errors[name] = f"{errors[name]}; {found}" if name in errors else found
+    return errors
+
+
+def _failures(step: _Step, contracts: Sequence[TableContract]) -> Iterator[tuple[str, str]]:
+    events = list(step.failures())
+    for event in events:
+        told = event.step_failure_data.user_failure_data
+        named = told.metadata.get("errors") if told else None
+        if named is not None:
+            yield from ((table, str(error)) for table, error in dict(named.value).items())
+            continue
+        text = (told.description if told else None) or root_cause(event.step_failure_data.error)
+        yield from ((table, text) for table in _fed_by(event.step_key or "", contracts))
+    if not events and not step.result.success:
+        # A resource that could not be made: no step ever started.
+        ended = next(event for event in step.result.all_events if event.is_job_failure)
+        yield from ((contract.name, root_cause(ended.job_failure_data.error)) for contract in contracts)
+
+
+def root_cause(error: dg.SerializableErrorInfo | None) -> str:
+    """The message of the error that started it, without Dagster's wrapping."""
+    if error is None:
+        return "failed without a reason"
+    while error.cause is not None:
+        error = error.cause
+    return error.message.strip()
+
+
+def _fed_by(step: str, contracts: Iterable[TableContract]) -> list[str]:
+    """Tables that wait for a step: `transfer_<feed>` is one table's business, the others everybody's."""
+    own = [c.name for c in contracts if c.csv_feed and step == f"transfer_{c.csv_feed.name}"]
+    return own or [contract.name for contract in contracts]
+
+
+def _table_result(contract: TableContract, curate: _Step, error: str | None) -> TableResult:
+    from autocorp_assets.asset_keys import curated_key
+
+    found: dict[str, Any] = {}
+    for event in curate.result.all_events:
+        if event.is_step_materialization and event.asset_key == curated_key(contract.name):
+            found = {name: value.value for name, value in event.materialization.metadata.items()}
+    return TableResult(
+        table=contract.name,
+        rows_applied=found.get("rows_applied", 0),
+        rows_quarantined=found.get("rows_quarantined", 0),
+        commit=found.get("commit"),
+        error=error,
+    )
+
+
+@app.command("sync")
+def sync_command(
+    *,
+    table: Annotated[list[str] | None, typer.Option("--table", "-t", help="Only this table; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")] = False,
+) -> None:
+    """Replicate, transfer and curate once, with checks; exit code 1 if anything failed.
+
+    JSON: {"ok": bool, "tables": [{"table", "rows_applied", "rows_quarantined", "commit", "error"}],
+    "checks": {"passed", "failed", "warned"}, "seconds"}. A check that only warns is no failure.
+    """
+    with _progress_display() as on_progress:
+        report = sync(Settings(), table, on_progress=on_progress)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        _show(report)
+    if not report.ok:
+        for reason in [f"{t.table}: {t.error}" for t in report.tables if t.error] + list(report.failed_checks):
+            typer.secho(f"error: {reason}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress_display() -> Generator[Callable[[str], None]]:
+    """Lines on stderr: above a spinner on a terminal, plain otherwise."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        yield lambda line: console.print(line, markup=False)
+        return
+    with console.status("starting") as status:
+
+        def show(line: str) -> None:
+            console.print(line, markup=False, style="dim")
+            status.update(line.splitlines()[0] if line else "")
+
+        yield show
+
+
+def _show(report: SyncReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("table", "applied", "quarantined", "commit", title=f"{report.seconds:.1f} s")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for row in report.tables:
+        table.add_row(row.table, f"{row.rows_applied:,}", f"{row.rows_quarantined:,}", row.commit or "—")
+    Console().print(table)
+    checks = report.checks
+    typer.echo(f"checks: {checks.passed} passed, {checks.failed} failed, {checks.warned} warned")
