@@ -1,0 +1,183 @@
+"""Full load: every table at the exported snapshot from which the slot's changes go on.
+
+Nothing of it is visible, or remembered, before all of it is: a crash starts it again.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from psycopg.abc import Buffer
+from pyarrow import csv
+
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.contracts.raw_format import table_prefix
+from autocorp_assets.local.replicator import sequence, source
+from autocorp_assets.local.replicator.checkpoint import Checkpoint, Rename, ReplicationError
+from autocorp_assets.local.replicator.raw_zone import RawZone, manifest
+from autocorp_assets.local.replicator.rows import load_batch
+from autocorp_assets.local.replicator.table import SOURCE_SCHEMA, SourceTable, from_catalog
+
+LOAD_FILE_ROWS = 512 * 1024
+_CHUNK_BYTES = 16 * 1024 * 1024
+
+Progress = Callable[[str, int], None]
+"""Told of a table and its rows so far, after each chunk; what it raises ends the load."""
+
+
+def load(*, dsn: str, zone: RawZone, claim: Checkpoint, on_progress: Progress) -> Checkpoint:
+    """Create the slot, and stage every table at its consistent point: a new load generation to be committed.
+
+    Args:
+        dsn: the source, which must not have the slot.
+        zone: where to.
+        claim: the last checkpoint, which names the slot.
+        on_progress: told as rows arrive.
+
+    Raises:
+        psycopg.Error: the source failed; the slot may be there without a use.
+    """
+    started = datetime.now(UTC)
+    generation = max(claim.generation, zone.last_generation()) + 1
+    with source.connect(dsn, replication=True) as exporter:
+        moment = _source_time(dsn)
+        consistent_point, snapshot = _create_slot(exporter, claim.slot)
+        # The exporter's connection stays idle: its next command would end the snapshot.
+        with source.connect(dsn) as reader, reader.transaction():
+            tables = _enter(reader, snapshot)
+            loaded = {
+                table.name: _load_table(reader, table, zone, _last_load_file(zone, claim, table), on_progress)
+                for table in tables
+            }
+    clock = sequence.ChangeClock(time=max(claim.sequence_time, sequence.sequence_time(moment)), counter=claim.counter)
+    files = {
+        name: (rows, [rename.final.rsplit("/", 1)[-1] for rename in names]) for name, (rows, names) in loaded.items()
+    }
+    announcement = zone.stage_manifest(
+        manifest(
+            generation=generation,
+            start_sequence=clock.next(),
+            started_at=_utc_text(started),
+            completed_at=_utc_text(datetime.now(UTC)),
+            files=files,
+        )
+    )
+    return replace(
+        claim,
+        generation=generation,
+        whole_generation=generation,
+        lsn=consistent_point,
+        previous_lsn=claim.lsn,
+        sequence_time=clock.time,
+        counter=clock.counter,
+        load_files={
+            **claim.load_files,
+            **{name: int(names[-1][4:12], 16) for name, (_, names) in files.items() if names},
+        },
+        renames=(*(rename for _, renames in loaded.values() for rename in renames), announcement),
+    )
+
+
+def _create_slot(exporter: psycopg.Connection, name: str) -> tuple[int, str]:
+    """The slot's consistent point, and the snapshot that shows exactly what was committed before it."""
+    command = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')").format(sql.Identifier(name))
+    row = exporter.execute(command).fetchone()
+    if row is None:
+        msg = f"the source did not describe the slot {name} that it made"
+        raise ReplicationError(msg)
+    _, consistent_point, snapshot, _ = row
+    high, low = consistent_point.split("/")
+    return (int(high, 16) << 32) + int(low, 16), snapshot
+
+
+def _enter(reader: psycopg.Connection, snapshot: str) -> list[SourceTable]:
+    """See the snapshot, and keep the tables' shapes still while they are read."""
+    reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+    for name in TABLES:
+        reader.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(SOURCE_SCHEMA, name)))
+    return [from_catalog(reader, name) for name in TABLES]
+
+
+def _load_table(
+    reader: psycopg.Connection, table: SourceTable, zone: RawZone, number: int, on_progress: Progress
+) -> tuple[int, list[Rename]]:
+    """Rows of the table, and its LOAD files, numbered after `number`."""
+    rows, file = 0, None
+    renames: list[Rename] = []
+    on_progress(table.name, 0)
+    for chunk in _chunks(reader, table):
+        if file is None:
+            staged, file = zone.stage(table.load_schema)
+            number += 1
+            renames.append(Rename(staged, f"{table_prefix(table.name)}/LOAD{number:08X}.parquet"))
+        file.append(load_batch(table, chunk, transfer_time=sequence.commit_text(datetime.now(UTC))))
+        rows += len(chunk[0])
+        on_progress(table.name, rows)
+        if file.rows >= LOAD_FILE_ROWS:
+            file.close()
+            file = None
+    if file is not None:
+        file.close()
+    return rows, renames
+
+
+def _chunks(reader: psycopg.Connection, table: SourceTable) -> Iterator[list[pa.Array]]:
+    """The table's rows, some at a time, as one array of text a column."""
+    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+    command = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)")
+    query = command.format(columns, sql.Identifier(SOURCE_SCHEMA, table.name))
+    with reader.cursor() as cursor, cursor.copy(query) as copy:
+        lines: list[Buffer] = []
+        size = 0
+        for line in copy:  # one row each: that is how the server sends COPY
+            lines.append(line)
+            size += len(line)
+            if size >= _CHUNK_BYTES:
+                yield _parse(table, lines)
+                lines, size = [], 0
+        if lines:
+            yield _parse(table, lines)
+
+
+def _parse(table: SourceTable, lines: list[Buffer]) -> list[pa.Array]:
+    """CSV as COPY writes it, where NULL is empty and an empty text is quoted."""
+    content = b"".join(lines)
+    names = [column.name for column in table.columns]
+    parsed = csv.read_csv(
+        io.BytesIO(content),
+        # One block: a value may be as long as PostgreSQL allows.
+        read_options=csv.ReadOptions(column_names=names, block_size=len(content) + 1),
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    if parsed.num_rows != len(lines):
+        msg = f"COPY of public.{table.name} gave {len(lines)} rows, which were read as {parsed.num_rows}"
+        raise ReplicationError(msg)
+    return [column.combine_chunks() for column in parsed.columns]
+
+
+def _last_load_file(zone: RawZone, claim: Checkpoint, table: SourceTable) -> int:
+    return max(claim.load_files.get(table.name, 0), zone.last_load_file(table.name))
+
+
+def _source_time(dsn: str) -> datetime:
+    """The source's clock: changes after the snapshot are not told as older than the load."""
+    with source.connect(dsn) as connection:
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+    return datetime.now(UTC) if row is None else row[0].astimezone(UTC)
+
+
+def _utc_text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
