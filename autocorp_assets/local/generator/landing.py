@@ -36,6 +36,10 @@ class FileManifest:
     superseded: int
     """Earlier rows of a key that comes again with other content."""
 
+    @property
+    def feed(self) -> str:
+        return self.file.rpartition("-")[0]
+
     def write(self, folder: Path) -> Path:
         """Write `_manifest/<file>.json` below `folder`."""
         (folder / MANIFESTS).mkdir(parents=True, exist_ok=True)
@@ -65,7 +69,7 @@ class ExportManifest:
             KeyError: the export has no file of that feed.
         """
         for manifest in self.files:
-            if manifest.file.rpartition("-")[0] == feed:
+            if manifest.feed == feed:
                 return manifest
         raise KeyError(feed)
 
