@@ -197,12 +197,14 @@ def _errors(contracts: Sequence[TableContract], steps: Sequence[_Step]) -> Mappi
 
 
 def _failures(step: _Step, contracts: Sequence[TableContract]) -> Iterator[tuple[str, str]]:
-    events = list(step.failures())
+    import dagster as dg
+
+    events = step.failures()
     for event in events:
         told = event.step_failure_data.user_failure_data
         named = told.metadata.get("errors") if told else None
-        if named is not None:
-            yield from ((table, str(error)) for table, error in dict(named.value).items())
+        if isinstance(named, dg.JsonMetadataValue):
+            yield from ((table, str(error)) for table, error in json.loads(json.dumps(named.data)).items())
             continue
         text = (told.description if told else None) or root_cause(event.step_failure_data.error)
         yield from ((table, text) for table in _fed_by(event.step_key or "", contracts))

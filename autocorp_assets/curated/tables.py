@@ -42,7 +42,7 @@ class BadTable:
         return f"{self.table}{where}: {self.error}"
 
 
-def curated_tables(contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition) -> dg.AssetsDefinition:
+def curated_tables(contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5) -> dg.AssetsDefinition:
     """All curated tables as one multi-asset, any part of which can be run."""
 
     @dg.multi_asset(
@@ -52,7 +52,7 @@ def curated_tables(contracts: Mapping[str, TableContract], *, condition: dg.Auto
         can_subset=True,
         pool=LAKE_WRITER,
         # A killed Spark process is tried once more: commits are atomic, and the second run plans anew.
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=retry_delay_seconds),
         description="Validate, standardise, reduce and merge what raw has new, in one Spark job.",
     )
     def curate(

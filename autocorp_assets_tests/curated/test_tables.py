@@ -1,0 +1,141 @@
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.resources.spark_job import tail
+from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
+
+SERVICES = [{"serviceid": "S-1", "service": "Oil change", "category": "Fluids & Filters", "labor_minutes": 30}]
+
+
+def materialised(result) -> dict[str, dict]:
+    return {
+        event.asset_key.path[-1]: {
+            name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()
+        }
+        for event in result.get_asset_materialization_events()
+    }
+
+
+def checks(result) -> dict[tuple[str, str], bool]:
+    return {(e.asset_key.path[-1], e.check_name): e.passed for e in result.get_asset_check_evaluations()}
+
+
+def failure(result) -> str:
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    return event.step_failure_data.user_failure_data.description
+
+
+def test_pending_tables_are_curated_and_checked(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+
+    result = platform.curate("auto_parts")
+
+    assert result.success
+    parts = materialised(result)["auto_parts"]
+    assert parts["rows_applied"] == 2
+    assert parts["path"].endswith("curated/delta/auto_parts")
+    assert checks(result) == {("auto_parts", "rules"): True, ("auto_parts", "accounting"): True}
+
+
+def test_nothing_pending_reports_the_same_data_version_without_a_job(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    first = platform.curate("auto_parts")
+    platform.behaviour = {"auto_parts": "die"}
+
+    again = platform.curate("auto_parts")
+
+    assert again.success
+    assert materialised(again)["auto_parts"]["rows_applied"] == 0
+    versions = [
+        r.get_asset_materialization_events()[0].step_materialization_data.materialization.tags["dagster/data_version"]
+        for r in (first, again)
+    ]
+    assert versions[0] == versions[1]
+
+
+def test_a_table_without_raw_files_is_neither_an_error_nor_materialised(platform: Platform):
+    result = platform.curate("auto_parts")
+
+    assert result.success
+    assert materialised(result) == {}
+
+
+def test_a_bad_table_does_not_hold_back_a_good_one_and_is_named_with_file_and_cause(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    load(platform.lake, TABLES["service"], SERVICES)
+    platform.behaviour = {"auto_parts": "bad"}
+
+    result = platform.curate("auto_parts", "service")
+
+    assert not result.success
+    assert list(materialised(result)) == ["service"]
+    assert "auto_parts (file raw/database/auto_parts/LOAD00000001.parquet): column price is text" in failure(result)
+    assert "run again" in failure(result)
+
+
+def test_a_table_of_which_the_job_says_nothing_has_failed(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.behaviour = {"auto_parts": "silent"}
+
+    result = platform.curate("auto_parts")
+
+    assert not result.success
+    assert "without a word" in failure(result)
+
+
+def test_a_job_that_dies_keeps_what_it_committed_and_shows_the_end_of_its_log(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    load(platform.lake, TABLES["service"], SERVICES)
+    platform.behaviour = {"service": "die"}
+
+    result = platform.curate("auto_parts", "service")
+
+    assert not result.success
+    assert "auto_parts" in materialised(result)
+    assert "service: the Spark process was killed by SIGKILL" in failure(result)
+    assert "OutOfMemoryError" in failure(result)
+
+
+def test_a_killed_job_is_tried_once_more(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.behaviour = {"auto_parts": "die_once"}
+
+    result = platform.curate("auto_parts")
+
+    assert result.success
+    assert materialised(result)["auto_parts"]["rows_applied"] == 2
+    assert len(list(platform.logs.glob("curate-*.log"))) == 2
+
+
+def test_rows_that_break_a_rule_fail_the_check_and_not_the_table(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.behaviour = {"auto_parts": "broken_row"}
+
+    result = platform.curate("auto_parts")
+
+    assert "auto_parts" in materialised(result)
+    assert checks(result)[("auto_parts", "rules")] is False
+
+
+def test_rows_that_are_not_accounted_for_fail_their_check(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.behaviour = {"auto_parts": "miscount"}
+
+    assert checks(platform.curate("auto_parts"))[("auto_parts", "accounting")] is False
+
+
+def test_curated_columns_know_the_columns_they_come_from():
+    from autocorp_assets.table_metadata import curated_lineage
+
+    deps = curated_lineage(TABLES["customers"]).deps_by_column["zip_code"]
+
+    assert {(dep.asset_key.to_user_string(), dep.column_name) for dep in deps} == {
+        ("raw/database/customers", "zip_code"),
+        ("raw/csv/customers", "zip"),
+    }
+
+
+def test_the_tail_of_a_long_log_is_its_end(tmp_path):
+    log = tmp_path / "job.log"
+    log.write_text("\n".join(f"line {number}" for number in range(50_000)))
+
+    assert tail(log).splitlines()[-1] == "line 49999"
+    assert len(tail(log).splitlines()) == 40
