@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from autocorp_assets.local.source.launch import Launch, PostgresError
+from autocorp_assets.local.source.errors import SourceError
+from autocorp_assets.local.source.launch import Launch
 
 HOST = "127.0.0.1"
 USER = DATABASE = "autocorp"
@@ -49,24 +50,24 @@ class Cluster:
         """Connection string; the password stays in the file that it names.
 
         Raises:
-            PostgresError: There is no cluster yet.
+            SourceError: There is no cluster yet.
         """
         port = self._recorded_port()
         if port is None or not self.passfile.exists():
-            raise PostgresError(f"There is no database in {self.folder} yet. Make and start it: autocorp source start")
+            raise SourceError(f"There is no database in {self.folder} yet. Make and start it: autocorp source start")
         return f"postgresql://{USER}@{HOST}:{port}/{DATABASE}?passfile={quote(str(self.passfile), safe='/')}"
 
     def require_ownership(self) -> None:
         """Stop early when another user made these files.
 
         Raises:
-            PostgresError: Says whose they are, and the command that changes it.
+            SourceError: Says whose they are, and the command that changes it.
         """
         if os.geteuid() == 0:
             return
         for path in (self.folder, self.data, self.passfile):
             if path.exists() and path.stat().st_uid != os.geteuid():
-                raise PostgresError(
+                raise SourceError(
                     f"{path} belongs to user {path.stat().st_uid}, and this is user {os.geteuid()}. Run as that user, "
                     f"or take it over while the server is stopped: sudo chown -R {os.geteuid()} {self.folder}"
                 )
@@ -75,7 +76,7 @@ class Cluster:
         """Make the cluster unless it is there; a half-made one of an earlier attempt is redone.
 
         Raises:
-            PostgresError: The folder holds something else, or PostgreSQL's tools failed.
+            SourceError: The folder holds something else, or PostgreSQL's tools failed.
         """
         if self._exists():
             return
@@ -117,15 +118,15 @@ class Cluster:
         version_file = self.data / "PG_VERSION"
         if not version_file.exists():
             if self.data.exists() and any(self.data.iterdir()):
-                raise PostgresError(f"{self.data} is not a PostgreSQL cluster. Move it away and start again.")
+                raise SourceError(f"{self.data} is not a PostgreSQL cluster. Move it away and start again.")
             return False
         if (version := version_file.read_text().strip()) != MAJOR_VERSION:
-            raise PostgresError(
+            raise SourceError(
                 f"{self.data} was made by PostgreSQL {version}, and the embedded one is {MAJOR_VERSION}. Dump it with "
                 f"the old version, or move {self.folder} away to begin with a new database."
             )
         if not self.passfile.exists():
-            raise PostgresError(
+            raise SourceError(
                 f"The password file {self.passfile} is gone. Restore it, or move {self.folder} away to begin anew."
             )
         return True
@@ -166,9 +167,9 @@ def _run(launch: Launch, command: list[str], *, stdin: str | None = None) -> Non
     try:
         done = launch.run(command, stdin=stdin, timeout_seconds=_INITDB_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
-        raise PostgresError(f"{program} could not be run: {error}") from error
+        raise SourceError(f"{program} could not be run: {error}") from error
     if done.returncode != 0:
-        raise PostgresError(
+        raise SourceError(
             f"{program} failed with exit code {done.returncode}. Its last lines, which name the cause (a full disk, a "
             f"limit of the machine):\n{last_lines(done.stdout)}\nRemedy it and start again; nothing has to be removed."
         )

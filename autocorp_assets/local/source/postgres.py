@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autocorp_assets.local.source.cluster import HOST, Cluster
-from autocorp_assets.local.source.launch import Launch, PostgresError, environment, find_launch, installed_programs
+from autocorp_assets.local.source.errors import SourceError
+from autocorp_assets.local.source.launch import Launch, environment, find_launch, installed_programs
 from autocorp_assets.local.supervision import Guarded
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class EmbeddedPostgres:
         """libpq URL of the database, without the password: it names the file that holds it.
 
         Raises:
-            PostgresError: Nothing was initialised yet.
+            SourceError: Nothing was initialised yet.
         """
         return self.cluster.dsn
 
@@ -84,7 +85,7 @@ class EmbeddedPostgres:
         Safe to kill at any point: the next call completes or redoes it.
 
         Raises:
-            PostgresError: It cannot be made; says why and what to do.
+            SourceError: It cannot be made; says why and what to do.
         """
         with self._locked():
             self._initialise()
@@ -96,8 +97,13 @@ class EmbeddedPostgres:
             guarded: The server ends with this process at the latest. Otherwise it stays up until stop().
 
         Raises:
-            PostgresError: It does not start; shows the last lines of its log.
+            SourceError: It does not start; shows the last lines of its log.
         """
+        if "PGPASSWORD" in os.environ:
+            raise SourceError(
+                "PGPASSWORD is set, and libpq would send it to the embedded PostgreSQL in place of that one's own "
+                "password: unset PGPASSWORD. For a PostgreSQL of your own, set AUTOCORP_SOURCE_DSN."
+            )
         with self._locked():
             running = self._postmaster()
             if running is not None and self._status() == "stopping":
@@ -124,7 +130,7 @@ class EmbeddedPostgres:
             with contextlib.suppress(psutil.TimeoutExpired):
                 postmaster.wait(_STOP_SECONDS)
                 return
-        raise PostgresError(f"The server (process {postmaster.pid}) does not end. Its log: {self.cluster.log}")
+        raise SourceError(f"The server (process {postmaster.pid}) does not end. Its log: {self.cluster.log}")
 
     def _initialise(self) -> Launch:
         self.cluster.require_ownership()
@@ -147,7 +153,7 @@ class EmbeddedPostgres:
                 continue
             self.stop()
             reason = "is not ready in time" if exit_code is None else f"ended with exit code {exit_code}"
-            raise PostgresError(
+            raise SourceError(
                 f"PostgreSQL in {self.cluster.folder} {reason}. The last lines of {log}, which name the cause (a full "
                 f"disk, a port taken this moment, a limit of the machine):\n{self.cluster.log_tail(since=log_offset)}\n"
                 "Remedy it and start again."
@@ -192,7 +198,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + _ORPHAN_SECONDS
         while orphans := self._processes_in_data():
             if time.monotonic() > deadline:
-                raise PostgresError(
+                raise SourceError(
                     f"Processes {orphans} of a crashed server still use {self.cluster.data}. End them "
                     f"(kill {' '.join(map(str, orphans))}) and start again."
                 )
@@ -250,9 +256,7 @@ class EmbeddedPostgres:
             descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             self.cluster.require_ownership()
-            raise PostgresError(
-                f"Cannot write in {folder}: {error}. Set AUTOCORP_HOME to a folder of yours."
-            ) from error
+            raise SourceError(f"Cannot write in {folder}: {error}. Set AUTOCORP_HOME to a folder of yours.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
