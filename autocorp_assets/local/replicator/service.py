@@ -139,7 +139,8 @@ class _Replicator:
             checkpoint = self._prepare(connection)
             if self._until is not None and checkpoint.lsn >= self._until:
                 return
-            with source.connect(self._dsn, replication=True) as replication:
+            # Not the connection's own context, which would want to commit in the middle of the stream.
+            with contextlib.closing(source.connect(self._dsn, replication=True)) as replication:
                 stream = ReplicationStream(replication, slot=self._slot, lsn=checkpoint.lsn)
                 self._held_since = None
                 self._log(f"streaming from {source.lsn_text(checkpoint.lsn)}")

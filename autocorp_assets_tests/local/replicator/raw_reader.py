@@ -13,7 +13,6 @@ from psycopg import sql
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.raw_format import (
-    COMMIT_TIME,
     EXTENSION,
     LOAD_MANIFESTS,
     OP,

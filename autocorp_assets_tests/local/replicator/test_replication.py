@@ -68,11 +68,13 @@ def test_a_changed_key_is_a_delete_and_an_insert(replica, run):
     assert_equal_to_source(replica.dsn, replica.lake)
 
 
-LARGE = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 5000) i)"
+INSERT_LARGE = """
+    INSERT INTO auto_parts VALUES ('a', 'Bolt', (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 5000) i))
+"""
 
 
 def test_an_unchanged_large_value_is_named_and_not_null(replica, run):
-    run(f"INSERT INTO auto_parts VALUES ('a', 'Bolt', {LARGE})")
+    run(INSERT_LARGE)
     replica.catch_up()
     run("UPDATE auto_parts SET name = 'Nut'")
     replica.catch_up()
@@ -84,7 +86,7 @@ def test_an_unchanged_large_value_is_named_and_not_null(replica, run):
 
 
 def test_an_unchanged_large_value_moves_with_its_key(replica, run):
-    run(f"INSERT INTO auto_parts VALUES ('a', 'Bolt', {LARGE})")
+    run(INSERT_LARGE)
     replica.catch_up()
     run("UPDATE auto_parts SET sku = 'b'")
     replica.catch_up()
@@ -93,7 +95,7 @@ def test_an_unchanged_large_value_moves_with_its_key(replica, run):
 
 
 def test_replica_identity_full_fills_in_what_did_not_change(replica, run):
-    run("ALTER TABLE auto_parts REPLICA IDENTITY FULL", f"INSERT INTO auto_parts VALUES ('a', 'Bolt', {LARGE})")
+    run("ALTER TABLE auto_parts REPLICA IDENTITY FULL", INSERT_LARGE)
     replica.catch_up()
     run("UPDATE auto_parts SET name = 'Nut'", "DELETE FROM auto_parts")
     replica.catch_up()
