@@ -1,0 +1,1 @@
+"""Athena's SQL over the lake, on DuckDB."""

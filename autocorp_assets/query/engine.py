@@ -1,0 +1,194 @@
+"""Athena's SQL over one consistent version of every table, on DuckDB in memory.
+
+Which files a query may read is fixed before it runs: DuckDB is closed to every other file and to the
+network, and its configuration locked, so that a statement which slips through the checks of
+`dialect` still finds nothing to open.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.contracts.model import Column, LakeFormat, TableContract
+from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
+from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, Catalog, translate
+from autocorp_assets.query.errors import QueryError
+from autocorp_assets.query.views import load_views, tables_below
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LAKE_SCHEMA = "autocorp_lake"
+HUDI_COLUMNS = (
+    "_hoodie_commit_time",
+    "_hoodie_commit_seqno",
+    "_hoodie_record_key",
+    "_hoodie_partition_path",
+    "_hoodie_file_name",
+)
+MEMORY_LIMIT = "50%"
+"""Of the machine's memory. A query that needs more fails: nothing is spilled to disk."""
+DUCKDB_TYPE = {"string": "VARCHAR", "int": "INTEGER"}
+"""Spark's names of types that DuckDB has under another; the rest are the same."""
+
+SETTINGS_BEFORE_VIEWS = (
+    "SET TimeZone = 'UTC'",
+    "SET integer_division = true",  # Athena's 7 / 2 is 3
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET temp_directory = ''",
+)
+SETTINGS_AFTER_VIEWS = (
+    f"SET search_path = '{DEFAULT_SCHEMA}'",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryResult:
+    """All rows of a query."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    """DuckDB's names."""
+    table: pa.Table
+    seconds: float
+    """From the first file listed to the last row."""
+    absent: tuple[str, ...] = ()
+    """Tables of the query that do not exist, or did not at the time asked for; they were read as empty."""
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Python values, a row at a time."""
+        for batch in self.table.to_batches():
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+@dataclass(frozen=True)
+class LakeQuery:
+    """Queries over the lake at `root`, a local path or a URL."""
+
+    root: str | Path
+    memory_limit: str = MEMORY_LIMIT
+
+    @property
+    def catalog(self) -> Catalog:
+        views = {view.name for view in load_views()}
+        return Catalog({LAKE_SCHEMA: frozenset(TABLES), DEFAULT_SCHEMA: frozenset(TABLES) | views})
+
+    def connect(self, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
+        """A connection with all tables and views, each table as it was at one moment; only reads are possible.
+
+        Raises:
+            TableNotReadable: see `lake.snapshots.read_snapshot`.
+        """
+        return self._connect(self._snapshots(TABLES, as_of))
+
+    def run(self, sql: str, *, as_of: datetime | None = None, parameters: Sequence[object] = ()) -> QueryResult:
+        """The rows of one statement of Athena's SQL that only reads.
+
+        Args:
+            sql: SELECT, WITH, VALUES, SHOW TABLES, DESCRIBE or EXPLAIN.
+            as_of: read every table as it was then (an aware time); None is now.
+            parameters: values for the statement's `?`.
+
+        Raises:
+            QueryError: the statement cannot be run; the message is for the analyst.
+            TableNotReadable: see `lake.snapshots.read_snapshot`.
+        """
+        started = time.perf_counter()
+        statement = translate(sql, catalog=self.catalog)
+        needed = tables_below(statement.tables, load_views())
+        snapshots = self._snapshots(needed, as_of)
+        with self._connect(snapshots) as connection:
+            try:
+                relation = connection.sql(statement.sql, params=[*statement.parameters, *parameters])
+                return QueryResult(
+                    columns=tuple(relation.columns),
+                    types=tuple(str(kind) for kind in relation.types),
+                    table=relation.to_arrow_table(),
+                    seconds=time.perf_counter() - started,
+                    absent=tuple(sorted(name for name in needed if snapshots[name] is None)),
+                )
+            except duckdb.Error as error:
+                raise QueryError(_for_analyst(error)) from error
+
+    def _snapshots(self, tables: Iterable[str], as_of: datetime | None) -> dict[str, Snapshot | None]:
+        return {name: read_snapshot(self.root, TABLES[name], as_of) for name in tables}
+
+    def _connect(self, snapshots: dict[str, Snapshot | None]) -> duckdb.DuckDBPyConnection:
+        """Tables that are not among the snapshots are there too, but empty."""
+        connection = duckdb.connect(":memory:")
+        files = [file for snapshot in snapshots.values() if snapshot for file in snapshot.files]
+        statements = [
+            *SETTINGS_BEFORE_VIEWS,
+            f"SET memory_limit = {_text(self.memory_limit)}",
+            f"CREATE SCHEMA {LAKE_SCHEMA}",
+            f"CREATE SCHEMA {DEFAULT_SCHEMA}",
+            f"SET search_path = '{DEFAULT_SCHEMA}'",
+            *(f"CREATE MACRO {macro}" for macro in MACROS),
+            *(sql for contract in TABLES.values() for sql in _table_views(contract, snapshots.get(contract.name))),
+            *(view.sql for view in load_views()),
+            f"SET allowed_paths = {_list(files)}",
+            *SETTINGS_AFTER_VIEWS,
+        ]
+        try:
+            for statement in statements:
+                connection.execute(statement)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator[str]:
+    """Statements that create the table as it is stored, and as its contract describes it."""
+    typed = [(_name(column.name), _type(column)) for column in contract.lake_columns]
+    stored_only = HUDI_COLUMNS if contract.format is LakeFormat.HUDI else ()
+    empty = ", ".join(f"NULL::{of} AS {name}" for name, of in [*((name, "VARCHAR") for name in stored_only), *typed])
+    rows = f"SELECT {empty} LIMIT 0"
+    if snapshot is not None and snapshot.files:
+        # The empty part adds the contract's columns that no file has yet.
+        stored = f"FROM read_parquet({_list(snapshot.files)}, union_by_name = true, hive_partitioning = false)"
+        rows = f"{stored} UNION ALL BY NAME ({rows})"
+    casts = ", ".join(f"{name}::{of} AS {name}" for name, of in typed)
+    # Names are the contracts', texts are quoted: views take no parameters.
+    yield f"CREATE VIEW {LAKE_SCHEMA}.{contract.name} AS SELECT * REPLACE ({casts}) FROM ({rows})"  # noqa: S608
+    columns = ", ".join(_name(column.name) for column in contract.columns)
+    analysts = f"{DEFAULT_SCHEMA}.{contract.name}"
+    yield f"CREATE VIEW {analysts} AS SELECT {columns} FROM {LAKE_SCHEMA}.{contract.name}"  # noqa: S608
+    for column in contract.columns:
+        yield f"COMMENT ON COLUMN {analysts}.{_name(column.name)} IS {_text(column.description)}"
+
+
+def _type(column: Column) -> str:
+    return DUCKDB_TYPE.get(column.type, column.type.upper())
+
+
+def _name(column: str) -> str:
+    return f'"{column}"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _for_analyst(error: duckdb.Error) -> str:
+    """DuckDB's message without the excerpt of the translated SQL, which the analyst did not write."""
+    text, _, _ = str(error).partition("\nLINE ")
+    # A setting that it proposes cannot be set here.
+    text, _, _ = text.partition(", or SET ")
+    return text.strip().replace("\n\n", "\n")
