@@ -181,6 +181,11 @@ def introduce_part(cursor: psycopg.Cursor, rng: random.Random) -> Changes:
     return insert(cursor, "auto_parts", [part])
 
 
+def open_shop(cursor: psycopg.Cursor, rng: random.Random) -> Changes:
+    """What the first order of an empty database needs."""
+    return welcome_customer(cursor, rng) + introduce_part(cursor, rng) + (introduce_service(cursor, rng) or Changes())
+
+
 def change_price(cursor: psycopg.Cursor, rng: random.Random) -> Changes | None:
     """A new price; a long description stays as it is."""
     return update(cursor, "auto_parts", pick(cursor, rng, "auto_parts"), price=_dollars(rng, 900))

@@ -52,8 +52,8 @@ HABITS = (
     Habit(business.change_parts_needed, 0.005, business.introduce_service),
     Habit(business.write_long_note, 0.002, business.place_order),
 )
-FIRST_ORDER = Habit(business.place_mixed_order, 0, business.welcome_customer)
-NEW_ORDER = Habit(business.place_order, 1, business.welcome_customer)
+FIRST_ORDER = Habit(business.place_mixed_order, 1, business.open_shop)
+NEW_ORDER = Habit(business.place_order, 1, business.open_shop)
 
 PATIENCE = Retrying(
     # What another connection does at the same moment: rows that it deleted, or locked in another order.
