@@ -126,6 +126,17 @@ def test_sales_orders_hold_exactly_the_dirt_that_the_manifest_counts(dirty):
     }
 
 
+def test_a_repeated_order_comes_again_later_and_otherwise(dirty, clean):
+    once = {row["order_id"]: row for row in rows_of(clean[0] / "sales_orders-20250131.csv")}
+    occurrences: dict[str, list[dict[str, str]]] = {}
+    for row in rows_of(dirty[0] / "sales_orders-20250131.csv"):
+        occurrences.setdefault(row["order_id"], []).append(row)
+    again = [(once[key], *rows) for key, rows in occurrences.items() if len(rows) > 1]
+    assert len(again) == 2
+    assert all(first == original for original, first, _ in again)
+    assert sorted(last == original for original, _, last in again) == [False, True]
+
+
 @pytest.mark.parametrize("feed", ORDER_FEEDS[1:])
 def test_line_files_hold_exactly_the_dirt_that_the_manifest_counts(feed, dirty):
     folder, manifests = dirty
