@@ -69,9 +69,9 @@ def _missing(column: str) -> Rewrite:
     return lambda _: [pl.lit(None, dtype=pl.String).alias(column)]
 
 
-def _turns(variants: list[pl.Expr]) -> pl.Expr:
-    """The variants, taken in turn over the rows."""
-    turn = pl.int_range(pl.len()) % len(variants)
+def _turns(variants: list[pl.Expr], *, every: int = 1) -> pl.Expr:
+    """The variants, taken in turn over the rows; each for `every` rows."""
+    turn = pl.int_range(pl.len()) // every % len(variants)
     return pl.coalesce(*(pl.when(turn == number).then(variant) for number, variant in enumerate(variants)))
 
 
@@ -79,7 +79,8 @@ def _spaced(*columns: str) -> Rewrite:
     """White space round one of the columns, another one in each row."""
     turn = pl.int_range(pl.len()) % len(columns)
     padded = {
-        name: _turns([pl.format(" {}", name), pl.format("{}  ", name), pl.format("\t{} ", name)]) for name in columns
+        name: _turns([pl.format(form, name) for form in (" {}", "{}  ", "\t{} ")], every=len(columns))
+        for name in columns
     }
     return lambda _: [
         pl.when(turn == number).then(padded[name]).otherwise(name).alias(name) for number, name in enumerate(columns)

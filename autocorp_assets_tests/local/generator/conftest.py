@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 import psycopg
 import pytest
 from psycopg import conninfo, sql
@@ -26,7 +28,7 @@ def seeded(postgres: EmbeddedPostgres):
 def seed_rows_of(seeded: psycopg.Connection):
     """Runs a query on the seeded database and gives its rows."""
 
-    def run(query: str | sql.Composed, parameters: list | None = None) -> list[tuple]:
+    def run(query: LiteralString | sql.Composed, parameters: list | None = None) -> list[tuple]:
         rows = seeded.execute(query, parameters).fetchall()
         seeded.rollback()
         return rows

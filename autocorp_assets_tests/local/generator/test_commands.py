@@ -58,7 +58,7 @@ def test_simulate_changes_the_source_of_the_settings(database, monkeypatch):
     monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
     code, output = run("simulate", "--orders", "3")
     with psycopg.connect(database) as connection:
-        (new,) = connection.execute("SELECT count(*) FROM customers WHERE customer_id > 1149").fetchone()
+        ((new,),) = connection.execute("SELECT count(*) FROM customers WHERE customer_id > 1149").fetchall()
     assert code == 0
     assert new > 0
     assert [line.split()[0] for line in output.splitlines()[-7:]] == [

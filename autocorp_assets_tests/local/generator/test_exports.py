@@ -7,14 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import pytest
 
-from autocorp_assets.contracts import FEEDS, SALES_ORDER
+from autocorp_assets.contracts import FEEDS, SALES_ORDER, TABLE_BY_FEED
 from autocorp_assets.contracts.model import Matches, OneOf
 from autocorp_assets.local.generator.dirt import DIRT, USUAL_RATES
 from autocorp_assets.local.generator.exports import write_customers, write_sales_orders
@@ -153,7 +153,7 @@ def test_line_files_hold_exactly_the_dirt_that_the_manifest_counts(feed, dirty):
 @pytest.mark.parametrize("feed", ORDER_FEEDS)
 def test_even_a_small_file_has_each_kind_of_dirt(feed, dirty):
     _, manifests = dirty
-    kinds = {dirt.kind for dirt in DIRT if dirt.table.csv_feed.name == feed}
+    kinds = {dirt.kind for dirt in DIRT if dirt.table is TABLE_BY_FEED[feed]}
     assert manifests[feed].dirt.keys() == kinds
 
 
@@ -192,7 +192,7 @@ def test_clean_files_satisfy_every_rule(clean):
 
 def test_clean_lines_sum_to_the_subtotals(clean):
     folder, manifests = clean
-    sums: Counter[str] = Counter()
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for feed in ORDER_FEEDS[1:]:
         for row in rows_of(folder / manifests[feed].file):
             sums[row["order_id"]] += Decimal(row["line_total"])

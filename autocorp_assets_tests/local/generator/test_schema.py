@@ -21,7 +21,7 @@ NOT_ENFORCED = {("service_parts", "sku")}
 """References that the database leaves to the checks."""
 
 
-@pytest.fixture(params=TABLES.values(), ids=TABLES.keys())
+@pytest.fixture(params=TABLES.values(), ids=list(TABLES))
 def contract(request: pytest.FixtureRequest) -> TableContract:
     return request.param
 

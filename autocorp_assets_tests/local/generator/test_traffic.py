@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.local.generator.seed import create_schema, seed_database
@@ -39,7 +40,9 @@ def journal(shop):
         )
         for table in TABLES:
             connection.execute(
-                f"CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION note()"
+                sql.SQL(
+                    "CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION note()"
+                ).format(sql.Identifier(table))
             )
         yield connection
 
@@ -62,7 +65,7 @@ def test_it_can_run_again_and_beside_itself(shop):
         runs = list(pool.map(lambda seed: simulate(shop, orders=60, seed=seed), (7, 7, 8)))
     with psycopg.connect(shop) as connection:
         assert connection.execute(INCONSISTENT).fetchall() == []
-        (orders,) = connection.execute("SELECT count(*) FROM sales_order WHERE order_id > 1000").fetchone()
+        ((orders,),) = connection.execute("SELECT count(*) FROM sales_order WHERE order_id > 1000").fetchall()
     assert all(run["sales_order"]["insert"] >= 60 for run in runs)
     assert orders > 150
 
@@ -71,9 +74,9 @@ def test_orders_move_to_months_that_are_past(shop):
     before = dict(dates(shop))
     simulate(shop, orders=100, seed=3)
     with psycopg.connect(shop) as connection:
-        (outside,) = connection.execute(
+        ((outside,),) = connection.execute(
             "SELECT count(*) FROM sales_order WHERE order_date < '2021-06-07' OR order_date > now()"
-        ).fetchone()
+        ).fetchall()
     after = dict(dates(shop))
     moved = [key for key in before.keys() & after.keys() if before[key] != after[key]]
     assert outside == 0
