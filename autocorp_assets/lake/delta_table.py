@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyarrow.fs import FileType
 
+from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotReadable
 from spark_jobs.checkpoint import Checkpoint, from_delta_user_metadata
 
@@ -27,15 +30,18 @@ def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | No
         delta = DeltaTable(uri, version=version)
     _refuse_unreadable(delta, table)
     head = _head(delta)
-    files = pa.table(delta.get_add_actions(flatten=True))
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    # The log holds paths as URLs do, and so percent-encoded.
+    names = [unquote(path) for path in actions["path"].to_pylist()]
+    if as_of is not None:
+        _refuse_vacuumed(uri, table, head, names)
     return Snapshot(
         table=table,
         commit=head.commit,
         committed_at=head.committed_at,
         checkpoint=head.checkpoint,
-        # The log holds paths as URLs do, and so percent-encoded.
-        files=tuple(f"{uri}/{unquote(path)}" for path in files["path"].to_pylist()),
-        file_sizes=tuple(files["size_bytes"].to_pylist()),
+        files=tuple(f"{uri}/{name}" for name in names),
+        file_sizes=tuple(actions["size_bytes"].to_pylist()),
         columns={column.name: _spark_type(column.type) for column in delta.schema().fields},
     )
 
@@ -96,6 +102,14 @@ def _refuse_unreadable(delta: DeltaTable, table: str) -> None:
             f"{table}: the Delta table uses {', '.join(sorted(features))}, with which its Parquet files alone give "
             "wrong rows; switch it off (ALTER TABLE … SET TBLPROPERTIES, then REORG … APPLY (PURGE) and DROP FEATURE)"
         )
+        raise TableNotReadable(message)
+
+
+def _refuse_vacuumed(uri: str, table: str, head: Head, names: Sequence[str]) -> None:
+    file_system, folder = open_file_system(uri)
+    found = file_system.get_file_info([f"{folder}/{name}" for name in names])
+    if any(info.type is FileType.NotFound for info in found):
+        message = f"{table}: the version of {head.committed_at:%Y-%m-%d %H:%M:%S} UTC is no longer kept in full"
         raise TableNotReadable(message)
 
 

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hudi import HudiInstant, HudiReadOptions, HudiTable, HudiTableBuilder
-from pyarrow.fs import FileType
+from hudi import HudiFileSlice, HudiInstant, HudiReadOptions, HudiTable, HudiTableBuilder
+from pyarrow.fs import FileSelector, FileType
 
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotReadable
 from spark_jobs.checkpoint import HUDI_METADATA_KEY, Checkpoint
 
 META_PREFIX = "_hoodie_"
+NO_COMMIT = "null"
+"""What a commit says came before a new file."""
 SPARK_TYPE_BY_LOGICAL_TYPE = {
     "date": "date",
     "timestamp-micros": "timestamp",
@@ -29,12 +31,17 @@ def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | No
     hudi = _open(uri)
     instants = _completed(hudi, as_of) if hudi else []
     if hudi is None or not instants:
+        if as_of is not None and _is_archived(uri):
+            message = f"{table}: history at {as_of:%Y-%m-%d %H:%M:%S} UTC is no longer kept"
+            raise TableNotReadable(message)
         return None
     # Pinned to the instant: a write that ends or starts meanwhile adds files of a later one.
     slices = hudi.get_file_slices(HudiReadOptions().with_as_of_timestamp(instants[0].timestamp))
     if any(file_slice.has_log_files() for file_slice in slices):
         message = f"{table}: the Hudi table has log files (Merge-on-Read); its Parquet files alone give stale rows"
         raise TableNotReadable(message)
+    if as_of is not None:
+        _refuse_cleaned(hudi, table, instants[0], {file_slice.file_id: file_slice for file_slice in slices})
     return Snapshot(
         table=table,
         commit=instants[0].timestamp,
@@ -88,6 +95,34 @@ def _completed(hudi: HudiTable, as_of: datetime | None) -> list[HudiInstant]:
         key=lambda instant: instant.timestamp,
         reverse=True,
     )
+
+
+def _is_archived(uri: str) -> bool:
+    """Whether the table had commits that its timeline no longer lists."""
+    file_system, path = open_file_system(uri)
+    archive = FileSelector(f"{path}/.hoodie/archived", allow_not_found=True)
+    return any(entry.is_file for entry in file_system.get_file_info(archive))
+
+
+def _refuse_cleaned(hudi: HudiTable, table: str, at: HudiInstant, slices: dict[str, HudiFileSlice]) -> None:
+    """Every file that a later commit replaced must still be there, or rows would be missing without a word.
+
+    A commit names for each file the version before it; what the cleaner has removed is told by that.
+    """
+    later = [instant for instant in _completed(hudi, None) if instant.timestamp > at.timestamp]
+    settled: set[str] = set()
+    for metadata in _metadata(hudi, later[::-1]):
+        expected = {
+            stat["fileId"]: stat["prevCommit"] for stats in metadata["partitionToWriteStats"].values() for stat in stats
+        }
+        replaced = {file_id: None for ids in metadata.get("partitionToReplaceFileIds", {}).values() for file_id in ids}
+        for file_id, before in {**replaced, **expected}.items():
+            file_slice = slices.get(file_id)
+            is_there = file_slice is not None and before in (None, file_slice.creation_instant_time)
+            if file_id not in settled and before != NO_COMMIT and not is_there:
+                message = f"{table}: the version of {_time(at):%Y-%m-%d %H:%M:%S} UTC is no longer kept in full"
+                raise TableNotReadable(message)
+            settled.add(file_id)
 
 
 def _metadata(hudi: HudiTable, instants: Sequence[HudiInstant]) -> Iterator[dict[str, Any]]:

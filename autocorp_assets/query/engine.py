@@ -36,6 +36,7 @@ HUDI_COLUMNS = (
 )
 MEMORY_LIMIT = "50%"
 """Of the machine's memory. A query that needs more fails: nothing is spilled to disk."""
+HUGE = "HUGEINT"
 DUCKDB_TYPE = {"string": "VARCHAR", "int": "INTEGER"}
 """Spark's names of types that DuckDB has under another; the rest are the same."""
 
@@ -114,8 +115,8 @@ class LakeQuery:
                 relation = connection.sql(statement.sql, params=[*statement.parameters, *parameters])
                 return QueryResult(
                     columns=tuple(relation.columns),
-                    types=tuple(str(kind) for kind in relation.types),
-                    table=relation.to_arrow_table(),
+                    types=tuple("BIGINT" if kind == HUGE else kind for kind in map(str, relation.types)),
+                    table=_with_bigints(relation),
                     seconds=time.perf_counter() - started,
                     absent=tuple(sorted(name for name in needed if snapshots[name] is None)),
                 )
@@ -168,6 +169,17 @@ def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator
     yield f"CREATE VIEW {analysts} AS SELECT {columns} FROM {LAKE_SCHEMA}.{contract.name}"  # noqa: S608
     for column in contract.columns:
         yield f"COMMENT ON COLUMN {analysts}.{_name(column.name)} IS {_text(column.description)}"
+
+
+def _with_bigints(relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    """The rows. A sum of whole numbers is a BIGINT in Athena; DuckDB's is wider and reaches Arrow as a decimal."""
+    import pyarrow as pa
+
+    table = relation.to_arrow_table()
+    for index, kind in enumerate(map(str, relation.types)):
+        if kind == HUGE:
+            table = table.set_column(index, table.field(index).name, table.column(index).cast(pa.int64()))
+    return table
 
 
 def _type(column: Column) -> str:
