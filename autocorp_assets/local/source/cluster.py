@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -78,11 +79,12 @@ class Cluster:
         Raises:
             SourceError: The folder holds something else, or PostgreSQL's tools failed.
         """
+        for abandoned in self.folder.glob("initialising-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
         if self._exists():
             return
-        staging = self.folder / "initialising"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(mode=0o700)
+        # A name of its own: the tools of a killed attempt may still be writing theirs.
+        staging = Path(tempfile.mkdtemp(prefix="initialising-", dir=self.folder))
         password_file = staging / "password"
         write_private(password_file, self._password())
         if launch.uid is not None:

@@ -8,6 +8,7 @@ program in the data's parent folder. None creates a user or changes the mode of 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -99,13 +100,16 @@ def installed_programs() -> Path:
     return programs
 
 
-def find_launch(folder: Path) -> Launch:
+def find_launch(folder: Path, *, programs: Path | None = None) -> Launch:
     """The first way that works for data below `folder`, which has to exist.
+
+    Args:
+        programs: Folder of PostgreSQL's programs; the wheel's unless given.
 
     Raises:
         SourceError: None does.
     """
-    programs = installed_programs()
+    programs = programs or installed_programs()
     for launch in _candidates(folder, programs):
         if launch.works_in(folder):
             return launch
@@ -127,12 +131,21 @@ def _candidates(folder: Path, programs: Path) -> Iterator[Launch]:
     yield Launch(programs=programs, uid=NOBODY)
     # sudo in somebody's private home: only its owner gets through.
     owners = {parent.stat().st_uid for parent in folder.parents} - {0, NOBODY}
-    yield from (Launch(programs=programs, uid=owner) for owner in sorted(owners))
+    yield from (Launch(programs=programs, uid=owner) for owner in sorted(owners) if _has_name(owner))
     # Below a private folder of root's: still root on disk, somebody else to itself.
     namespace = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
     yield Launch(programs=programs, prefix=namespace)
     if Launch(programs=programs, uid=NOBODY).enters(folder):
         yield Launch(programs=_copied_programs(folder, programs), uid=NOBODY)
+
+
+def _has_name(uid: int) -> bool:
+    """initdb does not work for a user without an entry."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def _copied_programs(folder: Path, programs: Path) -> Path:

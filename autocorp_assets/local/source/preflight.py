@@ -19,6 +19,7 @@ SCHEMA = "public"
 SAFE_SSL_MODES = ("require", "verify-ca", "verify-full")
 _CONNECT_SECONDS = "10"
 _PLAIN_HOST = re.compile(r"[\w.:%-]*|[/@].*", re.ASCII)
+_PLAIN_PORT = re.compile(r"[\d,]*", re.ASCII)
 _REFUSED = re.compile(r"authentication failed|no password supplied|no pg_hba.conf entry|role .* does not exist")
 _NO_DATABASE = re.compile(r"database .* does not exist")
 _NO_TLS = re.compile(r"does not support SSL")
@@ -103,7 +104,8 @@ class Target:
             database=value("dbname") or value("user"),
             sslmode=value("sslmode"),
         )
-        if not all(_PLAIN_HOST.fullmatch(host) for host in target.host.split(",")):
+        hosts_are_plain = all(_PLAIN_HOST.fullmatch(host) for host in target.host.split(","))
+        if not (hosts_are_plain and _PLAIN_PORT.fullmatch(target.port) and "@" not in target.database):
             raise SourceError(str(unreadable), problems=[unreadable])
         return target
 
@@ -217,7 +219,7 @@ def _server_problems(connection: psycopg.Connection, *, slot: str | None) -> lis
         problems.append(
             Problem(
                 what=f"All {server.slots} replication slots are taken.",
-                remedy="Find an unused one in pg_replication_slots and drop it with pg_drop_replication_slot('<name>'), "
+                remedy="Drop one that pg_replication_slots shows as unused, with pg_drop_replication_slot('<name>'), "
                 f"or ALTER SYSTEM SET max_replication_slots = {server.slots + 5}; then restart the server.",
             )
         )
