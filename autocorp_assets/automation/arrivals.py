@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,10 @@ from autocorp_assets.automation.conditions import TICK_SECONDS
 from autocorp_assets.contracts.raw_format import CHANGE_FILE
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.ports import Transfer
+
+AGAIN_SECONDS = 600
+"""How long after a failed transfer the same content is tried again."""
+CONTENT_TAG = "autocorp/arrivals"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +113,7 @@ def transfer_sensor(feeds: Iterable[str]) -> dg.SensorDefinition:
         description="Transfers exports once they have stopped growing.",
     )
     def csv_arrivals(
-        _: dg.SensorEvaluationContext, transfer: dg.ResourceParam[Transfer]
+        context: dg.SensorEvaluationContext, transfer: dg.ResourceParam[Transfer]
     ) -> dg.RunRequest | dg.SkipReason:
         arrivals = {name: tuple(transfer.arrivals(name)) for name in names}
         ready = [name for name, found in arrivals.items() if found]
@@ -117,15 +122,25 @@ def transfer_sensor(feeds: Iterable[str]) -> dg.SensorDefinition:
                 "nothing to transfer: no whole file in the landing place whose name is one of "
                 + ", ".join(f"{name}-YYYYMMDD.csv" for name in names)
             )
+        content = digest(arrivals)
+        failed = _failed_before(context.instance, content)
+        if failed and failed[0] > time.time() - AGAIN_SECONDS:
+            return dg.SkipReason(f"the transfer of {', '.join(ready)} has failed, see its run; tried again shortly")
         return dg.RunRequest(
-            run_key=run_key(arrivals),
+            run_key=f"{content}-{len(failed)}",
             asset_selection=[raw_feed_key(name) for name in ready],
-            tags={"autocorp/trigger": "arrival"},
+            tags={CONTENT_TAG: content},
         )
 
     return csv_arrivals
 
 
-def run_key(arrivals: Mapping[str, tuple[str, ...]]) -> str:
+def _failed_before(instance: dg.DagsterInstance, content: str) -> list[float]:
+    """When transfers of exactly this content have failed, newest first, in seconds of the epoch."""
+    failed = dg.RunsFilter(tags={CONTENT_TAG: content}, statuses=[dg.DagsterRunStatus.FAILURE])
+    return [record.end_time or 0.0 for record in instance.get_run_records(failed)]
+
+
+def digest(arrivals: Mapping[str, tuple[str, ...]]) -> str:
     """The same for the same content, so that a tick that is repeated starts no second run."""
     return hashlib.sha256(json.dumps(arrivals, sort_keys=True).encode()).hexdigest()[:32]

@@ -9,27 +9,30 @@ RETRY_CRON = "*/10 * * * *"
 
 
 def curated_condition() -> dg.AutomationCondition:
-    """Eager, but it waits neither for inputs that never existed nor for ones that are under way.
+    """Whenever an input has news, but for what `eager()` would do wrong here.
 
-    An empty source table writes no file and a feed may never have been delivered: `any_deps_missing`
-    would hold the table for ever. A first load or a large transfer takes minutes, in which what has
-    arrived already can be curated: `any_deps_in_progress` would hold it back.
+    - It waits for no input that never existed: an empty source table writes no file, a feed may never
+      have been delivered.
+    - It waits for no input that is under way: a first load takes minutes in which what has arrived
+      already can be curated.
+    - Only a request counts as having handled news. `eager()` also takes a materialisation for it, and
+      would forget a file that arrived after the run under way had listed raw.
+    - The first evaluation asks for everything: what arrived before it is no news to Dagster, and a run
+      without pending files costs nothing.
 
     What failed is tried again every ten minutes, since a cause that has gone (a full disk) makes no
     new arrival; raw keeps the files pending, so nothing else is needed.
     """
-    eager = (
-        dg.AutomationCondition.eager()
-        .without(~dg.AutomationCondition.any_deps_missing())
-        .without(~dg.AutomationCondition.any_deps_in_progress())
-        .with_label("raw has news")
-    )
+    news = dg.AutomationCondition.initial_evaluation() | dg.AutomationCondition.any_deps_updated()
+    # Seen one tick after the request: news of that very tick came after it and must not be wiped out with it.
+    handled = dg.AutomationCondition.newly_requested() & ~news
+    unheard = (news.since(handled) & ~dg.AutomationCondition.in_progress()).with_label("raw has news")
     again = (
         dg.AutomationCondition.execution_failed()
         & dg.AutomationCondition.cron_tick_passed(RETRY_CRON)
         & ~dg.AutomationCondition.in_progress()
     ).with_label("failed, try again")
-    return eager | again
+    return unheard | again
 
 
 def curated_sensor() -> dg.AutomationConditionSensorDefinition:

@@ -83,7 +83,7 @@ def newest_changes(lake: LakeStorage, contract: TableContract) -> pl.DataFrame:
         frames.append(frame)
         rows += frame.height
     if not frames:
-        return pl.DataFrame(schema={column.name: polars_type(column) for column in contract.columns})
+        return _no_rows(contract)
     # A row may have changed several times since: only its newest state is judged.
     return pl.concat(frames, how="diagonal").unique(contract.primary_key, keep="first", maintain_order=True)
 
@@ -123,9 +123,9 @@ def feed_findings(lake: LakeStorage, feed: CsvFeed) -> SchemaFindings:
 def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> pl.DataFrame:
     """At most ROW_LIMIT first rows of a feed's newest delivery, as the table's columns."""
     file = _newest_delivery_path(lake, feed)
-    types = {column.name: polars_type(column) for column in contract.columns}
     if file is None:
-        return pl.DataFrame(schema=types)
+        return _no_rows(contract)
+    types = {column.name: polars_type(column) for column in contract.columns}
     texts = pl.read_csv(file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
     known = {name: feed.table_column[name] for name in texts.columns if name in feed.table_column}
     stripped = texts.select(pl.col(list(known)).str.strip_chars().replace("", None)).rename(known)
@@ -142,9 +142,11 @@ def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
     text = pl.col(name)
     if isinstance(kind, pl.Datetime):
         return text.str.to_datetime(time_zone="UTC", strict=False).alias(name)
-    if isinstance(kind, pl.Decimal):
-        return text.cast(kind, strict=False)
     return text.cast(kind, strict=False)
+
+
+def _no_rows(contract: TableContract) -> pl.DataFrame:
+    return pl.DataFrame(schema={column.name: polars_type(column) for column in contract.lake_columns})
 
 
 def _newest_delivery_path(lake: LakeStorage, feed: CsvFeed) -> Path | None:

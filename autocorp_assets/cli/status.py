@@ -157,15 +157,16 @@ def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table("table", "rows", "last commit (UTC)", "pending files", "lag", "quarantined", "checks")
+    # Narrow enough for a terminal of 80 columns.
+    shown = Table("table", "rows", "commit (UTC)", "pending", "lag", "quarantined", "checks", box=None, padding=(0, 1))
     for index in (1, 3, 4, 5):
         shown.columns[index].justify = "right"
     for table in tables:
         shown.add_row(
             table.table,
             "—" if table.rows is None else f"{table.rows:,}",
-            (table.committed_at or "—")[:19].replace("T", " "),
-            str(table.pending_files),
+            (table.committed_at or "—")[5:19].replace("T", " ") or "—",
+            f"{table.pending_files:,}",
             f"{table.lag_seconds:.0f} s",
             f"{table.rows_quarantined:,}",
             f"{table.checks.passed} passed" + (f", {table.checks.failed} failed" if table.checks.failed else ""),

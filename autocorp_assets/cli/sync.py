@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 PROGRESS = "progress"
+PIPES_CHATTER = "[pipes] external process successfully"
 
 
 class SyncError(ValueError):
@@ -80,8 +82,12 @@ def sync(
     Raises:
         SyncError: a table does not exist.
     """
+    import dagster as dg
+
     from autocorp_assets.cli.instance import open_instance, without_dead_runs
 
+    # Dagster warns of what it uses itself.
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
     contracts = _contracts(tables)
     started = time.monotonic()
     steps = []
@@ -133,8 +139,9 @@ def _progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:
     class Forward(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            if not meta.get("dagster_event"):
-                on_progress(meta.get("orig_message") or record.getMessage())
+            line = meta.get("orig_message") or record.getMessage()
+            if not meta.get("dagster_event") and not line.startswith(PIPES_CHATTER):
+                on_progress(line)
 
     @dg.logger
     def progress(_: dg.InitLoggerContext) -> logging.Logger:
@@ -232,17 +239,23 @@ def _fed_by(step: str, contracts: Iterable[TableContract]) -> list[str]:
 def _table_result(contract: TableContract, curate: _Step, error: str | None) -> TableResult:
     from autocorp_assets.asset_keys import curated_key
 
-    found: dict[str, Any] = {}
-    for event in curate.result.all_events:
-        if event.is_step_materialization and event.asset_key == curated_key(contract.name):
-            found = {name: value.value for name, value in event.materialization.metadata.items()}
+    # More than one when the job was tried again: the second run adds what the first had not committed.
+    found = [
+        dict(_plain(event.materialization.metadata))
+        for event in curate.result.all_events
+        if event.is_step_materialization and event.asset_key == curated_key(contract.name)
+    ]
     return TableResult(
         table=contract.name,
-        rows_applied=found.get("rows_applied", 0),
-        rows_quarantined=found.get("rows_quarantined", 0),
-        commit=found.get("commit"),
+        rows_applied=sum(metadata["rows_applied"] for metadata in found),
+        rows_quarantined=sum(metadata["rows_quarantined"] for metadata in found),
+        commit=found[-1]["commit"] if found else None,
         error=error,
     )
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue]) -> Iterator[tuple[str, Any]]:
+    yield from ((name, value.value) for name, value in metadata.items())
 
 
 @app.command("sync")

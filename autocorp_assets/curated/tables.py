@@ -42,7 +42,9 @@ class BadTable:
         return f"{self.table}{where}: {self.error}"
 
 
-def curated_tables(contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5) -> dg.AssetsDefinition:
+def curated_tables(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5
+) -> dg.AssetsDefinition:
     """All curated tables as one multi-asset, any part of which can be run."""
 
     @dg.multi_asset(
@@ -78,6 +80,12 @@ def describe_pending(pending: Sequence[TablePlan]) -> str:
     if not pending:
         return "nothing pending: every raw file has been applied"
     return "pending: " + ", ".join(f"{plan.table} ({len(plan.files)} files)" for plan in pending)
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """Rows by outcome, without those of which there are none."""
+    found = [f"{rows:,} {name.removeprefix('rows_')}" for name, rows in counts.items() if rows]
+    return ", ".join(found) or "no rows"
 
 
 def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTable]:
@@ -117,7 +125,7 @@ def _curated(
         yield result._replace(
             metadata={**metadata, **_where(contract, lake), "job_log": dg.MetadataValue.path(str(outcome.log))}
         )
-        context.log.info(f"{contract.name}: {_counts(metadata)}")
+        context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot := read_snapshot(lake.root, contract):
             yield from check_table(contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context))
 

@@ -20,9 +20,11 @@ class LocalTransfer:
     settled_seconds: float = SETTLED_SECONDS
 
     def arrivals(self, feed: str) -> Sequence[str]:
-        from autocorp_assets.local.transfer import has_arrivals
+        from autocorp_assets.local.transfer import arrivals
 
-        raise NotImplementedError(feed, has_arrivals)
+        return arrivals(
+            feed, landing=self.settings.landing_folder, lake=self.settings.lake, settled_seconds=self.settled_seconds
+        )
 
     def transfer(self, feed: str) -> TransferOutcome:
         from autocorp_assets.local.transfer import transfer
@@ -30,4 +32,9 @@ class LocalTransfer:
         report = transfer(
             feed, landing=self.settings.landing_folder, lake=self.settings.lake, settled_seconds=self.settled_seconds
         )
-        raise NotImplementedError(report)
+        return TransferOutcome(
+            transferred=tuple(file.name for file in report.copied),
+            bytes=sum(file.bytes for file in report.copied),
+            waiting=report.waiting,
+            ignored=dict(report.ignored),
+        )

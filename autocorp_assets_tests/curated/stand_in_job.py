@@ -36,7 +36,7 @@ def curate(pipes: PipesContext, plan: TablePlan, lake: Path, how: str) -> None:
         return
     if how == "die" or (how == "die_once" and not (lake / "died").exists()):
         (lake / "died").touch()
-        print("java.lang.OutOfMemoryError: Java heap space", flush=True)
+        sys.stderr.write("java.lang.OutOfMemoryError: Java heap space\n")
         os.kill(os.getpid(), signal.SIGKILL)
     commit, rows = write(plan, lake, price=-1 if how == "broken_row" else None)
     file = {"file": plan.files[0].path, "read": rows + (how == "miscount"), "applied": rows}

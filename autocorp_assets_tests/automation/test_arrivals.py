@@ -1,0 +1,138 @@
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from autocorp_assets.automation.arrivals import Seen, look, raw_arrivals_sensor, since_day, transfer_sensor
+from autocorp_assets.contracts.raw_format import LOAD_MANIFESTS, table_prefix
+from autocorp_assets.lake.storage import LakeStorage
+
+
+@dataclass
+class Landing:
+    """Exports that have arrived, by feed."""
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+
+    def arrivals(self, feed: str) -> list[str]:
+        return self.files.get(feed, [])
+
+
+@pytest.fixture
+def lake(tmp_path) -> LakeStorage:
+    return LakeStorage(tmp_path)
+
+
+def change_file(lake: LakeStorage, table: str, day: str, name: str) -> None:
+    folder = Path(lake.root) / table_prefix(table) / f"year={day[:4]}/month={day[4:6]}/day={day[6:]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).touch()
+
+
+def load(lake: LakeStorage, generation: int, **tables: list[str]) -> None:
+    manifest = Path(lake.root) / LOAD_MANIFESTS / f"{generation:06d}.json"
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "generation": generation,
+        "start_sequence": "0" * 35,
+        "started_at": "2026-01-01T00:00:00Z",
+        "tables": {name: {"rows": 1, "files": files} for name, files in tables.items()},
+    }
+    manifest.write_text(json.dumps(content))
+
+
+def tick(lake: LakeStorage, cursor: str | None = None):
+    sensor = raw_arrivals_sensor(["service", "customers"])
+    context = dg.build_sensor_context(cursor=cursor, resources={"lake": lake})
+    return sensor(context)
+
+
+def reported(result) -> dict[str, int]:
+    return {event.asset_key.path[-1]: event.metadata["new_files"].value for event in result.asset_events}
+
+
+def test_new_files_are_reported_once_and_again_when_the_tick_is_repeated(lake):
+    load(lake, 1, service=["LOAD00000001.parquet"], customers=[])
+    change_file(lake, "service", "20260102", "20260102-030405000-1-00.parquet")
+
+    first = tick(lake)
+
+    assert reported(first) == {"service": 2, "customers": 0}
+    assert reported(tick(lake)) == reported(first)
+    assert isinstance(tick(lake, first.cursor), dg.SkipReason)
+
+    change_file(lake, "service", "20260102", "20260102-030406000-2-00.parquet")
+
+    assert reported(tick(lake, first.cursor)) == {"service": 1}
+
+
+def test_a_new_load_generation_is_news(lake):
+    load(lake, 1, service=["LOAD00000001.parquet"])
+    cursor = tick(lake).cursor
+    load(lake, 2, service=["LOAD00000002.parquet"])
+
+    assert reported(tick(lake, cursor)) == {"service": 1}
+
+
+def test_files_of_old_commits_that_were_flushed_late_are_seen(lake):
+    change_file(lake, "service", "20260102", "20260102-235959000-1-00.parquet")
+    seen = look(lake, "service", Seen()).seen
+    change_file(lake, "service", "20260102", "20260105-000000000-2-00.parquet")
+
+    assert look(lake, "service", seen).files == 1
+
+
+def test_only_recent_folders_are_listed():
+    assert since_day("20260301-000000000-1-00.parquet") == "20260228"
+    assert since_day("") is None
+
+
+def test_one_run_takes_in_all_feeds_that_have_arrivals_and_names_itself_by_them():
+    instance = dg.DagsterInstance.ephemeral()
+    landing = Landing({"customers": ["customers-20260101.csv 10 1"], "sales_orders": ["sales_orders-20260101.csv 5 1"]})
+    sensor = transfer_sensor(["customers", "sales_orders", "sales_order_parts"])
+
+    def requested() -> dg.RunRequest:
+        request = sensor(dg.build_sensor_context(instance=instance, resources={"transfer": landing}))
+        assert isinstance(request, dg.RunRequest)
+        return request
+
+    first = requested()
+    assert {key.path[-1] for key in first.asset_selection} == {"customers", "sales_orders"}
+    assert requested().run_key == first.run_key
+
+    landing.files["customers"] = ["customers-20260101.csv 11 2"]
+
+    assert requested().run_key != first.run_key
+
+
+def test_a_transfer_that_failed_is_requested_again_but_not_at_once(monkeypatch):
+    instance = dg.DagsterInstance.ephemeral()
+    context = dg.build_sensor_context(
+        instance=instance, resources={"transfer": Landing({"customers": ["customers-20260101.csv 10 1"]})}
+    )
+    sensor = transfer_sensor(["customers"])
+    first = sensor(context)
+
+    @dg.job(tags=first.tags)
+    def transfer_job() -> None:
+        fail()
+
+    transfer_job.execute_in_process(instance=instance, raise_on_error=False)
+
+    assert "has failed" in sensor(context).skip_message
+    monkeypatch.setattr("autocorp_assets.automation.arrivals.AGAIN_SECONDS", -1)
+    assert sensor(context).run_key not in {None, first.run_key}
+
+
+@dg.op
+def fail() -> None:
+    raise dg.Failure("the disk is full")
+
+
+def test_without_arrivals_the_sensor_says_which_names_it_waits_for():
+    result = transfer_sensor(["customers"])(dg.build_sensor_context(resources={"transfer": Landing()}))
+
+    assert "customers-YYYYMMDD.csv" in result.skip_message
