@@ -48,7 +48,7 @@ def main() -> int:
             flush_seconds=options.flush,
             slot=options.slot,
         )
-    except (ReplicationError, TimeoutError, psycopg.Error) as error:
+    except (ReplicationError, psycopg.Error, OSError) as error:
         _say(f"error: {error}")
         return 1
     return 0

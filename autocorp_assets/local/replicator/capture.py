@@ -58,7 +58,7 @@ class Capture:
             psycopg.Error: the stream broke.
         """
         self._stream.send_feedback(self.checkpoint.lsn, ask=True)
-        tick = _TICK_SECONDS if until is None else _HURRIED_TICK_SECONDS
+        tick = min(self._flush_seconds, _TICK_SECONDS if until is None else _HURRIED_TICK_SECONDS)
         asked = ticked = time.monotonic()
         while not stop.is_set() and (until is None or self.checkpoint.lsn < until):
             message = self._stream.receive(tick)

@@ -5,15 +5,18 @@ Nothing of it is visible, or remembered, before all of it is: a crash starts it 
 
 from __future__ import annotations
 
+import contextlib
 import io
+import select
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import psycopg
 import pyarrow as pa
-from psycopg import sql
+from psycopg import pq, sql
 from psycopg.abc import Buffer
+from psycopg.errors import error_from_result
 from pyarrow import csv
 
 from autocorp_assets.contracts import TABLES
@@ -25,13 +28,16 @@ from autocorp_assets.local.replicator.rows import load_batch
 from autocorp_assets.local.replicator.table import SOURCE_SCHEMA, SourceTable, from_catalog
 
 LOAD_FILE_ROWS = 512 * 1024
-_CHUNK_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 8 * 1024 * 1024
+_WAIT_SECONDS = 0.2
 
 Progress = Callable[[str, int], None]
 """Told of a table and its rows so far, after each chunk; what it raises ends the load."""
 
 
-def load(*, dsn: str, zone: RawZone, claim: Checkpoint, on_progress: Progress) -> Checkpoint:
+def load(
+    *, dsn: str, zone: RawZone, claim: Checkpoint, on_progress: Progress, on_wait: Callable[[], None]
+) -> Checkpoint:
     """Create the slot, and stage every table at its consistent point: a new load generation to be committed.
 
     Args:
@@ -39,15 +45,16 @@ def load(*, dsn: str, zone: RawZone, claim: Checkpoint, on_progress: Progress) -
         zone: where to.
         claim: the last checkpoint, which names the slot.
         on_progress: told as rows arrive.
+        on_wait: called while the source waits for transactions that are open; what it raises ends the load.
 
     Raises:
         psycopg.Error: the source failed; the slot may be there without a use.
     """
     started = datetime.now(UTC)
     generation = max(claim.generation, zone.last_generation()) + 1
-    with source.connect(dsn, replication=True) as exporter:
+    with contextlib.closing(source.connect(dsn, replication=True)) as exporter:
         moment = _source_time(dsn)
-        consistent_point, snapshot = _create_slot(exporter, claim.slot)
+        consistent_point, snapshot = _create_slot(exporter, claim.slot, on_wait)
         # The exporter's connection stays idle: its next command would end the snapshot.
         with source.connect(dsn) as reader, reader.transaction():
             tables = _enter(reader, snapshot)
@@ -84,14 +91,28 @@ def load(*, dsn: str, zone: RawZone, claim: Checkpoint, on_progress: Progress) -
     )
 
 
-def _create_slot(exporter: psycopg.Connection, name: str) -> tuple[int, str]:
-    """The slot's consistent point, and the snapshot that shows exactly what was committed before it."""
+def _create_slot(exporter: psycopg.Connection, name: str, on_wait: Callable[[], None]) -> tuple[int, str]:
+    """The slot's consistent point, and the snapshot that shows exactly what was committed before it.
+
+    The source waits for the end of every transaction that is open; `on_wait` may give that up.
+    """
     command = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')").format(sql.Identifier(name))
-    row = exporter.execute(command).fetchone()
-    if row is None:
-        msg = f"the source did not describe the slot {name} that it made"
-        raise ReplicationError(msg)
-    _, consistent_point, snapshot, _ = row
+    libpq = exporter.pgconn
+    libpq.send_query(command.as_bytes(exporter))
+    try:
+        while libpq.flush() or libpq.is_busy():
+            if select.select([libpq.socket], [], [], _WAIT_SECONDS)[0]:
+                libpq.consume_input()
+            else:
+                on_wait()
+    except BaseException:
+        libpq.get_cancel().cancel()  # else the server goes on, and holds the slot
+        raise
+    result = libpq.get_result()
+    if result is None or result.status != pq.ExecStatus.TUPLES_OK:
+        raise psycopg.OperationalError("the source has gone") if result is None else error_from_result(result)
+    libpq.get_result()  # the end of the command
+    _, consistent_point, snapshot, _ = ((result.get_value(0, column) or b"").decode() for column in range(4))
     high, low = consistent_point.split("/")
     return (int(high, 16) << 32) + int(low, 16), snapshot
 
@@ -100,6 +121,7 @@ def _enter(reader: psycopg.Connection, snapshot: str) -> list[SourceTable]:
     """See the snapshot, and keep the tables' shapes still while they are read."""
     reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+    reader.execute("SET LOCAL lock_timeout = '30s'")
     for name in TABLES:
         reader.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(SOURCE_SCHEMA, name)))
     return [from_catalog(reader, name) for name in TABLES]

@@ -8,6 +8,7 @@ of these steps is mended by `recover`.
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from autocorp_assets.contracts.raw_format import LOAD_FILE, LOAD_MANIFESTS, RAW_DATABASE, SEQUENCE, table_prefix
 from autocorp_assets.local.replicator import durable
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, Rename
+from autocorp_assets.local.replicator.status import LOCK
 
 STAGING = f"{RAW_DATABASE}/_staging"
 _MANIFEST_FILE = re.compile(r"(\d{6})\.json")
@@ -47,13 +49,14 @@ class StagedFile:
 
 
 class RawZone:
-    """The lake's raw database zone, as the one replicator that writes to it sees it."""
+    """The lake's raw database zone, as the one replicator that holds its staging folder sees it."""
 
     def __init__(self, *, lake: Path, state: Path) -> None:
         self.lake = lake
         self.state = state
         self._staging = lake / STAGING
-        durable.make_folder(self._staging)
+        # Never a name that the last checkpoint may still list: a part of a file would take its place.
+        self._session = uuid.uuid4().hex
         self._staged = 0
 
     def recover(self, renames: tuple[Rename, ...]) -> None:
@@ -64,7 +67,8 @@ class RawZone:
         """
         self._put_in_place(renames)
         for stray in self._staging.iterdir():
-            stray.unlink()
+            if stray.name != LOCK:
+                stray.unlink()
 
     def stage(self, schema: pa.Schema) -> tuple[str, StagedFile]:
         """A new staged file and its path relative to the lake."""
@@ -101,7 +105,7 @@ class RawZone:
 
     def _next_staged(self, suffix: str) -> str:
         self._staged += 1
-        return f"{STAGING}/{self._staged:06d}{suffix}"
+        return f"{STAGING}/{self._session}-{self._staged:06d}{suffix}"
 
     def _put_in_place(self, renames: tuple[Rename, ...]) -> None:
         for rename in renames:

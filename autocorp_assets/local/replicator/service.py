@@ -17,7 +17,7 @@ import psycopg
 from autocorp_assets.local.replicator import durable, full_load, source
 from autocorp_assets.local.replicator.capture import Capture
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, ReplicationError
-from autocorp_assets.local.replicator.raw_zone import RawFileMissingError, RawZone
+from autocorp_assets.local.replicator.raw_zone import STAGING, RawFileMissingError, RawZone
 from autocorp_assets.local.replicator.status import Phase, StatusFile, exclusive
 from autocorp_assets.local.replicator.stream import ReplicationStream
 from autocorp_assets.local.replicator.trust import reason_to_load
@@ -69,7 +69,9 @@ def replicate(
         psycopg.Error: the source refused for a reason that waiting does not mend.
     """
     durable.make_folder(state.resolve())
-    with exclusive(state):
+    staging = lake.resolve() / STAGING
+    durable.make_folder(staging)
+    with exclusive(state), exclusive(staging):
         replicator = _Replicator(
             dsn=dsn,
             zone=RawZone(lake=lake.resolve(), state=state),
@@ -135,7 +137,7 @@ class _Replicator:
         with source.connect(self._dsn) as connection:
             source.require_logical(connection)
             if until_caught_up and self._until is None:
-                self._until = source.current_lsn(connection)
+                self._until = source.committed_lsn(connection)
             checkpoint = self._prepare(connection)
             if self._until is not None and checkpoint.lsn >= self._until:
                 return
@@ -188,7 +190,9 @@ class _Replicator:
     def _load(self, connection: psycopg.Connection, claim: Checkpoint) -> Checkpoint:
         source.ensure_publication(connection)
         try:
-            loaded = full_load.load(dsn=self._dsn, zone=self._zone, claim=claim, on_progress=self._loaded)
+            loaded = full_load.load(
+                dsn=self._dsn, zone=self._zone, claim=claim, on_progress=self._loaded, on_wait=self._check
+            )
         except BaseException:
             self._zone.recover(())
             with contextlib.suppress(psycopg.Error):
@@ -264,11 +268,14 @@ class _Replicator:
             raise _ReloadError(f"the publication lost {', '.join(missing)}")
 
     def _loaded(self, table: str, rows: int) -> None:
+        self._check()
+        self._status.update(rows_loaded={**self._status.status.rows_loaded, table: rows})
+        self._log(f"{table}: {rows} rows")
+
+    def _check(self) -> None:
         self._check_deadline()
         if self._stop.is_set():
             raise _StoppedError
-        self._status.update(rows_loaded={**self._status.status.rows_loaded, table: rows})
-        self._log(f"{table}: {rows} rows")
 
     def _check_deadline(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import time
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -28,6 +29,8 @@ _SESSION = {
     "lc_monetary": "C",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    # An error instead of a load without the rows that a policy hides.
+    "row_security": "off",
 }
 _CONNECTION = {
     "application_name": "autocorp_replicator",
@@ -39,13 +42,15 @@ _CONNECTION = {
 }
 _SAFE_SSL_MODES = ("require", "verify-ca", "verify-full")
 
+# By the root, so that the partitions of a table are told as the table.
+_PUBLISH: LiteralString = "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
 _PUBLISHED = """
     SELECT c.relname FROM pg_publication p
     JOIN pg_publication_rel r ON r.prpubid = p.oid
     JOIN pg_class c ON c.oid = r.prrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE p.pubname = %(publication)s AND n.nspname = %(schema)s
-      AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+      AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
       AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
 """
 _SLOT = """
@@ -97,8 +102,23 @@ def identity(connection: psycopg.Connection) -> str:
 
 
 def current_lsn(connection: psycopg.Connection) -> int:
-    """Where the source's log ends now."""
-    return int(_value(connection, "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
+    """Where the part of the source's log that is on its disk ends now; only that is decoded."""
+    return int(_value(connection, "SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn"))
+
+
+def committed_lsn(connection: psycopg.Connection) -> int:
+    """A position that covers every commit which can be seen now.
+
+    With synchronous_commit off a commit is seen before it is on disk, which it is within three
+    rounds of the log writer (PostgreSQL manual, "Asynchronous Commit"). Log of transactions that are
+    still open may stay in memory much longer, and is not waited for.
+    """
+    end = int(_value(connection, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
+    delay = _value(connection, "SELECT extract(epoch FROM current_setting('wal_writer_delay')::interval)")
+    deadline = time.monotonic() + 3 * float(delay)
+    while (flushed := current_lsn(connection)) < end and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return min(flushed, end)
 
 
 def require_logical(connection: psycopg.Connection) -> None:
@@ -127,10 +147,10 @@ def ensure_publication(connection: psycopg.Connection) -> bool:
     name = sql.Identifier(PUBLICATION)
     tables = sql.SQL(", ").join(sql.Identifier(SOURCE_SCHEMA, table) for table in TABLES)
     if exists:
-        kinds = sql.SQL("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate')").format(name)
+        kinds = sql.SQL("ALTER PUBLICATION {} SET ({})").format(name, sql.SQL(_PUBLISH))
         statements = [kinds, sql.SQL("ALTER PUBLICATION {} SET TABLE {}").format(name, tables)]
     else:
-        statements = [sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(name, tables)]
+        statements = [sql.SQL("CREATE PUBLICATION {} FOR TABLE {} WITH ({})").format(name, tables, sql.SQL(_PUBLISH))]
     try:
         with connection.transaction():
             for statement in statements:

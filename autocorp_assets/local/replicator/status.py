@@ -94,7 +94,7 @@ def read_status(state: Path) -> ReplicationStatus | None:
 
 @contextlib.contextmanager
 def exclusive(state: Path) -> Generator[None]:
-    """Hold the state folder's lock, which the kernel releases when the process ends, however it ends.
+    """Hold a folder's lock, which the kernel releases when the process ends, however it ends.
 
     Raises:
         ReplicationError: another replicator holds it; the text names its process.
@@ -110,7 +110,7 @@ def exclusive(state: Path) -> Generator[None]:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except RetryError:
             pid = path.read_text(encoding="utf-8").strip() or "unknown"
-            msg = f"process {pid} replicates to {state} already: stop it first, or use another state folder"
+            msg = f"process {pid} replicates to {state} already: stop it first"
             raise ReplicationError(msg) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")

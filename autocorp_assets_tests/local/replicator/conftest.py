@@ -32,13 +32,13 @@ class Replica:
     told: list[str] = field(default_factory=list)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def catch_up(self) -> Checkpoint:
+    def catch_up(self, *, deadline: float = 60) -> Checkpoint:
         return replicate(
             dsn=self.dsn,
             lake=self.lake,
             state=self.state,
             until_caught_up=True,
-            deadline_seconds=60,
+            deadline_seconds=deadline,
             stop=None,
             on_progress=self.told.append,
         )

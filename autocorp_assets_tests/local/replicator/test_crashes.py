@@ -128,4 +128,6 @@ def test_a_signal_ends_it_with_everything_written(replica, run, number):
 
     assert child.wait(10) == 0
     assert_equal_to_source(replica.dsn, replica.lake)
-    assert read_status(replica.state).phase == "stopped"
+    status = read_status(replica.state)
+    assert status is not None
+    assert status.phase == "stopped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import threading
@@ -13,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from autocorp_assets.local.replicator import batch, source
+from autocorp_assets.local.replicator import batch, service, source
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, ReplicationError
-from autocorp_assets.local.replicator.service import replicate
-from autocorp_assets.local.replicator.status import position, read_status
+from autocorp_assets.local.replicator.service import DEFAULT_SLOT, replicate
+from autocorp_assets.local.replicator.status import ReplicationStatus, position, read_status
+from autocorp_assets.local.replicator.stream import ReplicationStream
 from autocorp_assets.local.source.postgres import EmbeddedPostgres
 from autocorp_assets_tests.local.replicator.conftest import SCHEMA, Replica, wait_for
 from autocorp_assets_tests.local.replicator.raw_reader import (
@@ -26,6 +28,12 @@ from autocorp_assets_tests.local.replicator.raw_reader import (
     manifests,
     read_raw,
 )
+
+
+def status_of(replica: Replica) -> ReplicationStatus:
+    status = read_status(replica.state)
+    assert status is not None
+    return status
 
 
 def is_streaming(replica: Replica) -> bool:
@@ -48,7 +56,7 @@ def test_status_tells_the_dead_from_the_living(replica):
     child.send_signal(signal.SIGKILL)
     child.wait()
 
-    status = read_status(replica.state)
+    status = status_of(replica)
     assert (status.phase, status.is_alive, status.pid) == ("streaming", False, child.pid)
 
 
@@ -61,6 +69,16 @@ def test_position_passes_log_that_does_not_concern_us(replica, run):
         end = source.current_lsn(connection)
 
     wait_for(lambda: (position(replica.state) or 0) >= end, seconds=5)
+
+
+def test_commits_that_are_not_on_disk_yet_are_waited_for(replica):
+    replica.catch_up()
+    with psycopg.connect(replica.dsn, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        for _ in range(5):
+            connection.execute("INSERT INTO service VALUES (gen_random_uuid())")
+            replica.catch_up()
+            assert_equal_to_source(replica.dsn, replica.lake)
 
 
 def test_neither_status_nor_log_nor_error_holds_the_password(replica, postgres, tmp_path):
@@ -172,6 +190,69 @@ def test_a_large_transaction_is_spilled_and_stays_one_commit(replica, run, monke
     assert_equal_to_source(replica.dsn, replica.lake)
 
 
+def test_an_open_transaction_holds_up_the_load_until_the_deadline(replica):
+    with psycopg.connect(replica.dsn) as writer:
+        writer.execute("INSERT INTO service VALUES ('a')")
+        with pytest.raises(TimeoutError):
+            replica.catch_up(deadline=1)
+    replica.catch_up()
+
+    assert_equal_to_source(replica.dsn, replica.lake)
+
+
+def test_a_slot_that_a_dead_process_holds_is_freed(replica, run, monkeypatch):
+    monkeypatch.setattr(service, "_HOLDER_SECONDS", 0.5)
+    lsn = replica.catch_up().lsn
+    run("INSERT INTO service VALUES ('a')")
+    with contextlib.closing(source.connect(replica.dsn, replication=True)) as holder:
+        ReplicationStream(holder, slot=DEFAULT_SLOT, lsn=lsn)
+        replica.catch_up()
+
+    assert any("still holds slot" in text for text in replica.told)
+    assert_equal_to_source(replica.dsn, replica.lake)
+
+
+def test_a_slot_that_fell_too_far_behind_is_a_new_load(tmp_path):
+    server = EmbeddedPostgres(
+        tmp_path / "postgres",
+        settings={"fsync": "off", "max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"},
+    )
+    server.start(guarded=True)
+    try:
+        replica = Replica(server.dsn, tmp_path / "lake", tmp_path / "state")
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute(SCHEMA.read_bytes())
+            replica.catch_up()
+            connection.execute("INSERT INTO service VALUES ('a')")
+            for _ in range(4):
+                connection.execute("SELECT pg_switch_wal()")
+                connection.execute("CREATE TABLE IF NOT EXISTS other (i INT)")
+                connection.execute("INSERT INTO other VALUES (1)")
+            connection.execute("CHECKPOINT")
+        assert replica.catch_up().generation == 2
+        assert any("invalidated" in text for text in replica.told)
+        assert_equal_to_source(replica.dsn, replica.lake)
+    finally:
+        server.stop()
+
+
+def test_partitions_are_told_as_their_table(replica, run):
+    run(
+        "DROP TABLE service_parts, sales_order_services, service CASCADE",
+        "CREATE TABLE service (serviceid TEXT PRIMARY KEY, service TEXT) PARTITION BY HASH (serviceid)",
+        "CREATE TABLE service_0 PARTITION OF service FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        "CREATE TABLE service_1 PARTITION OF service FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+        "CREATE TABLE service_parts (service_part_id INT PRIMARY KEY)",
+        "CREATE TABLE sales_order_services (line_item_id INT PRIMARY KEY)",
+        "INSERT INTO service SELECT i FROM generate_series(1, 9) i",
+    )
+    replica.catch_up()
+    run("INSERT INTO service SELECT i FROM generate_series(10, 19) i")
+    replica.catch_up()
+
+    assert_equal_to_source(replica.dsn, replica.lake)
+
+
 def test_a_silent_source_ends_the_wait_at_the_deadline(tmp_path):
     began = time.monotonic()
     with pytest.raises(TimeoutError, match="deadline"):
@@ -185,7 +266,8 @@ def test_a_silent_source_ends_the_wait_at_the_deadline(tmp_path):
             on_progress=None,
         )
     assert time.monotonic() - began < 5
-    assert read_status(tmp_path / "state").phase == "failed"
+    assert (status := read_status(tmp_path / "state"))
+    assert status.phase == "failed"
 
 
 def test_stop_ends_the_wait_for_a_source_that_is_away(tmp_path):
@@ -213,7 +295,7 @@ def test_it_comes_back_when_the_source_does(tmp_path: Path):
         child = replica.start()
         wait_for(lambda: is_streaming(replica))
         server.stop()
-        wait_for(lambda: read_status(replica.state).phase == "reconnecting")
+        wait_for(lambda: status_of(replica).phase == "reconnecting")
         server.start(guarded=True)
         with psycopg.connect(server.dsn) as connection:
             connection.execute("INSERT INTO service VALUES ('a')")

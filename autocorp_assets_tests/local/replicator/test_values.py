@@ -28,8 +28,8 @@ def numeric(precision: int, scale: int) -> int:
         (JSON, -1, '{"a": 1}', '{"a": 1}'),
         (DATE, -1, "0001-01-01", date(1, 1, 1)),
         (DATE, -1, "9999-12-31", date(9999, 12, 31)),
-        (TIMESTAMP, -1, "2024-12-31 23:59:59.999999", datetime(2024, 12, 31, 23, 59, 59, 999999)),  # noqa: DTZ001
-        (TIMESTAMP, -1, "2024-01-01 00:00:00.5", datetime(2024, 1, 1, 0, 0, 0, 500000)),  # noqa: DTZ001
+        (TIMESTAMP, -1, "2024-12-31 23:59:59.999999", datetime(2024, 12, 31, 23, 59, 59, 999999)),
+        (TIMESTAMP, -1, "2024-01-01 00:00:00.5", datetime(2024, 1, 1, 0, 0, 0, 500000)),
         (BOOLEAN, -1, "t", "true"),
         (BOOLEAN, -1, "f", "false"),
         (DOUBLE, -1, "-Infinity", float("-inf")),
