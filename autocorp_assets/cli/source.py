@@ -79,7 +79,6 @@ def psql(context: typer.Context) -> None:
 def _address(settings: Settings) -> tuple[str, dict[str, str]]:
     """Connection string without a password, and the environment in which a libpq program finds it."""
     from autocorp_assets.local.source.connection import without_password
-    from autocorp_assets.local.source.launch import environment
 
     if settings.source_dsn is not None:
         address, password = without_password(settings.source_dsn.get_secret_value())
@@ -87,7 +86,9 @@ def _address(settings: Settings) -> tuple[str, dict[str, str]]:
     server = _embedded(settings)
     if not server.is_running():
         typer.echo("PostgreSQL is not running. Start it with: autocorp source start", err=True)
-    return server.dsn, {**environment(), "PGPASSFILE": str(server.cluster.passfile)}
+    # libpq would prefer the shell's PGPASSWORD and the like to what the connection string says.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return server.dsn, {**environment, "PGPASSFILE": str(server.cluster.passfile)}
 
 
 def _embedded(settings: Settings) -> EmbeddedPostgres:

@@ -62,6 +62,7 @@ class Guarded:
         Args:
             name: For messages.
             log: File to which the command's output is appended.
+            env: For the guard and the command; ours unless given.
             uid: User and group that the command runs as; needs root.
             stop_signal: Sent to the command's process group to end it politely.
             grace_seconds: Time between that and SIGKILL for whatever is left.

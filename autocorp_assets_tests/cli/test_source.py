@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autocorp_assets.local.source.launch import environment, installed_programs
+from autocorp_assets.local.source.launch import installed_programs, server_environment
 from autocorp_assets.settings import PROJECT_FOLDER
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -52,7 +52,7 @@ def test_dsn_prints_what_psql_takes(home: Path) -> None:
 
     said = subprocess.run(
         [installed_programs() / "psql", printed.stdout.strip(), "-Atc", "SELECT current_database()"],
-        env=environment(),
+        env=server_environment(),
         capture_output=True,
         text=True,
         check=True,

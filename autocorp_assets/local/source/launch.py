@@ -56,7 +56,7 @@ class Launch:
             timeout=timeout_seconds,
             check=False,
             cwd="/",
-            env=environment(),
+            env=server_environment(),
             user=self.uid,
             group=self.uid,
             extra_groups=None if self.uid is None else [],
@@ -78,9 +78,10 @@ class Launch:
             return False
 
 
-def environment() -> Mapping[str, str]:
-    """Ours without what libpq and PostgreSQL would read from it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+def server_environment() -> Mapping[str, str]:
+    """What a program needs to run, and nothing of ours: the server's user may read it all."""
+    wanted = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "PYTHON")
+    return {name: value for name, value in os.environ.items() if name.startswith(wanted)}
 
 
 def installed_programs() -> Path:
@@ -115,8 +116,9 @@ def find_launch(folder: Path, *, programs: Path | None = None) -> Launch:
             return launch
     if os.geteuid() != 0:
         raise SourceError(
-            f"Cannot run {programs / 'postgres'} in {folder} as user {os.geteuid()}. Check that you may enter the "
-            "folder, and that the file system of the environment allows programs (no noexec)."
+            f"Cannot run {programs / 'postgres'} in {folder} as user {os.geteuid()}. Check that the user may enter the "
+            "folder, that it has a name (an entry in /etc/passwd), and that the file system of the programs allows to "
+            "run them (no noexec)."
         )
     raise SourceError(
         f"PostgreSQL does not run as root, and no other user of this machine reaches {folder}. Run as an ordinary "
@@ -125,15 +127,18 @@ def find_launch(folder: Path, *, programs: Path | None = None) -> Launch:
 
 
 def _candidates(folder: Path, programs: Path) -> Iterator[Launch]:
+    # Itself somebody else, to the files outside still who we are.
+    namespace = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
     if os.geteuid() != 0:
-        yield Launch(programs=programs)
+        if _has_name(os.geteuid()):
+            yield Launch(programs=programs)
+        yield Launch(programs=programs, prefix=namespace)
         return
     yield Launch(programs=programs, uid=NOBODY)
     # sudo in somebody's private home: only its owner gets through.
     owners = {parent.stat().st_uid for parent in folder.parents} - {0, NOBODY}
     yield from (Launch(programs=programs, uid=owner) for owner in sorted(owners) if _has_name(owner))
-    # Below a private folder of root's: still root on disk, somebody else to itself.
-    namespace = ("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--")
+    # Below a private folder of root's.
     yield Launch(programs=programs, prefix=namespace)
     if Launch(programs=programs, uid=NOBODY).enters(folder):
         yield Launch(programs=_copied_programs(folder, programs), uid=NOBODY)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from autocorp_assets.local.source.cluster import HOST, Cluster
 from autocorp_assets.local.source.errors import SourceError
-from autocorp_assets.local.source.launch import Launch, environment, find_launch, installed_programs
+from autocorp_assets.local.source.launch import Launch, find_launch, installed_programs, server_environment
 from autocorp_assets.local.supervision import Guarded
 
 if TYPE_CHECKING:
@@ -105,15 +105,12 @@ class EmbeddedPostgres:
                 "password: unset PGPASSWORD. For a PostgreSQL of your own, set AUTOCORP_SOURCE_DSN."
             )
         with self._locked():
-            running = self._postmaster()
-            if running is not None and self._status() == "stopping":
-                running.wait(_STOP_SECONDS)
-                running = None
-            if running is None:
-                launch = self._initialise()
-                self._clear_remains()
-                self._launch(launch, guarded=guarded)
-            return running is None
+            if self._settle():
+                return False
+            launch = self._initialise()
+            self._clear_remains()
+            self._launch(launch, guarded=guarded)
+            return True
 
     def stop(self) -> None:
         """Stop the server, whoever started it; open transactions are rolled back."""
@@ -132,6 +129,18 @@ class EmbeddedPostgres:
                 return
         raise SourceError(f"The server (process {postmaster.pid}) does not end. Its log: {self.cluster.log}")
 
+    def _settle(self) -> bool:
+        """Wait while a server comes or goes; whether one is there then."""
+        deadline = time.monotonic() + _START_SECONDS
+        while (postmaster := self._postmaster()) is not None and not self.is_running():
+            if time.monotonic() > deadline:
+                raise SourceError(
+                    f"A server (process {postmaster.pid}) neither starts nor ends. End it (autocorp source stop) and "
+                    f"start again. Its last lines:\n{self.cluster.log_tail()}"
+                )
+            time.sleep(_POLL_SECONDS)
+        return postmaster is not None
+
     def _initialise(self) -> Launch:
         self.cluster.require_ownership()
         launch = find_launch(self.cluster.folder)
@@ -143,7 +152,8 @@ class EmbeddedPostgres:
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command = launch.command("postgres", "-D", self.cluster.data, "-p", str(self.cluster.choose_port()), *settings)
         log = self.cluster.log
-        log_offset = log.stat().st_size if log.exists() else 0
+        log.touch(mode=0o600)  # statements that failed are in it, with their values
+        log_offset = log.stat().st_size
         server = self._start_guarded(launch, command) if guarded else self._start_detached(launch, command)
         deadline = time.monotonic() + _START_SECONDS
         while not self.is_running():
@@ -164,7 +174,7 @@ class EmbeddedPostgres:
             command,
             name="PostgreSQL",
             log=self.cluster.log,
-            env=environment(),
+            env=server_environment(),
             cwd=Path("/"),
             uid=launch.uid,
             stop_signal=signal.SIGINT,
@@ -179,7 +189,7 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment(),
+                env=server_environment(),
                 cwd="/",
                 start_new_session=True,
                 user=launch.uid,

@@ -21,6 +21,8 @@ from autocorp_assets.settings import PROJECT_FOLDER
 IS_ROOT = os.geteuid() == 0
 DAEMON = 1
 """A user that has a name on every Linux."""
+NAMELESS = 1_234_567
+"""A user without an entry, as containers are given."""
 
 has_open_programs = Launch(programs=installed_programs(), uid=NOBODY).works_in(Path("/")) if IS_ROOT else False
 needs_open_programs = pytest.mark.skipif(not has_open_programs, reason="needs root, and programs that all may run")
@@ -37,9 +39,9 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def as_ordinary_user(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def as_ordinary_user(script: str, *arguments: str | Path, uid: int = DAEMON) -> subprocess.CompletedProcess[str]:
     """Run as one who is not root: below a user namespace, so that it also works where only root reaches Python."""
-    identity = ["unshare", "--user", f"--map-user={DAEMON}", f"--map-group={DAEMON}"]
+    identity = ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}"]
     return subprocess.run(
         [*identity, sys.executable, "-c", script, *map(str, arguments)],
         cwd=PROJECT_FOLDER,
@@ -48,6 +50,12 @@ def as_ordinary_user(script: str, *arguments: str | Path) -> subprocess.Complete
         check=False,
         timeout=60,
     )
+
+
+def test_the_server_learns_nothing_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", "postgresql://u:geheim@localhost/x")
+
+    assert "geheim" not in find_launch(tmp_path).run(["/usr/bin/env"], timeout_seconds=10).stdout
 
 
 def test_the_launch_found_runs_the_programs(tmp_path: Path) -> None:
@@ -126,7 +134,8 @@ def test_a_data_folder_that_becomes_private_keeps_working(open_folder: Path) -> 
 
 
 @needs_root
-def test_an_ordinary_user_needs_nothing_special(open_folder: Path) -> None:
+@pytest.mark.parametrize("uid", [DAEMON, NAMELESS])
+def test_an_ordinary_user_needs_nothing_special(open_folder: Path, uid: int) -> None:
     open_folder.chmod(0o700)
     script = """
 import psycopg, sys
@@ -137,7 +146,7 @@ server.start(guarded=True)
 print(psycopg.connect(server.dsn).execute("SELECT current_user").fetchone())
 server.stop()
 """
-    done = as_ordinary_user(script, open_folder / "source")
+    done = as_ordinary_user(script, open_folder / "source", uid=uid)
 
     assert done.stdout == "('autocorp',)\n", done.stderr
 

@@ -129,6 +129,16 @@ def test_rows_port_and_password_survive_a_restart(server: EmbeddedPostgres) -> N
     assert rows_of(server) == [(0,), (1,)]
 
 
+def test_a_server_that_is_on_its_way_down_is_waited_for(server: EmbeddedPostgres) -> None:
+    server.start(guarded=False)
+    rows_of(server)
+    os.kill(postmaster_of(server), signal.SIGINT)
+    assert eventually(lambda: not server.is_running())
+
+    assert server.start(guarded=True)
+    assert rows_of(server) == [(0,), (1,)]
+
+
 def test_a_port_that_somebody_took_is_left_to_them(server: EmbeddedPostgres) -> None:
     server.start(guarded=True)
     address = server.dsn
