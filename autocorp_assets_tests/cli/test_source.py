@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from autocorp_assets.cli.source import app
 from autocorp_assets.local.source.launch import installed_programs, server_environment
 from autocorp_assets.settings import PROJECT_FOLDER
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -77,5 +77,5 @@ def test_a_source_of_ones_own_is_neither_started_nor_shown_with_its_password(tmp
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "dsn", "psql"])
-def test_every_command_shows_an_example(command: str, tmp_path: Path) -> None:
-    assert "Example" in run(command, "--help", home=tmp_path).stdout
+def test_every_command_shows_an_example(command: str) -> None:
+    assert "Example" in CliRunner().invoke(app, [command, "--help"]).output
