@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +14,7 @@ from pyarrow.fs import FileType
 
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotReadable
-from spark_jobs.checkpoint import Checkpoint, from_delta_user_metadata
+from spark_jobs.checkpoint import from_delta_user_metadata
 
 HARMLESS_READER_FEATURES = frozenset({"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening"})
 """Reader features under which the Parquet files alone still hold exactly the table's rows and names."""
@@ -78,18 +79,28 @@ def _version_at(delta: DeltaTable, table: str, as_of: datetime) -> int | None:
 
 
 def _head(delta: DeltaTable) -> Head:
-    newest = delta.history(1)[0]
+    history = _history(delta)
+    newest = next(history)
+    carried = (from_delta_user_metadata(commit.get("userMetadata")) for commit in chain((newest,), history))
     return Head(
-        commit=str(delta.version()),
+        commit=str(newest["version"]),
         committed_at=_time(newest),
-        checkpoint=from_delta_user_metadata(newest.get("userMetadata")) or _last_checkpoint(delta),
+        # Of the newest commit that carries one; an OPTIMIZE by hand has none.
+        checkpoint=next(filter(None, carried), None),
     )
 
 
-def _last_checkpoint(delta: DeltaTable) -> Checkpoint | None:
-    """Of the newest commit that carries one; an OPTIMIZE by hand has none."""
-    found = (from_delta_user_metadata(commit.get("userMetadata")) for commit in delta.history())
-    return next((checkpoint for checkpoint in found if checkpoint), None)
+def _history(delta: DeltaTable) -> Iterator[dict[str, Any]]:
+    """Commits up to the version that was opened, newest first; delta-rs gives those after it as well.
+
+    The newest is read alone, since it is mostly all that is asked for.
+    """
+    version = delta.version()
+    (newest,) = delta.history(1)
+    if newest["version"] == version:
+        yield newest
+        version -= 1
+    yield from (commit for commit in delta.history() if commit["version"] <= version)
 
 
 def _refuse_unreadable(delta: DeltaTable, table: str) -> None:

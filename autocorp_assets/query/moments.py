@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from autocorp_assets.query.errors import QueryError
 
-_AGO = re.compile(r"(?P<count>\d{1,6}) ?(?P<unit>second|minute|hour|day|week)s? ago")
+_AGO = re.compile(r"(?P<count>\d{1,5}) ?(?P<unit>second|minute|hour|day|week)s? ago")
 _WORDS = {"now": timedelta(), "yesterday": timedelta(days=1)}
 GRAMMAR = "an ISO date or time (UTC unless it says otherwise), 'yesterday', or such as '2 hours ago' or '3 days ago'"
 
