@@ -117,7 +117,9 @@ class _Replicator:
         except BaseException as error:
             self._status.update(phase=Phase.FAILED, error=f"{type(error).__name__}: {error}")
             raise
-        self._status.update(phase=Phase.STOPPED, error=None)
+        self._status.update(
+            phase=Phase.STOPPED, lsn=checkpoint.lsn or None, generation=checkpoint.generation, error=None
+        )
         return checkpoint
 
     def _run(self, *, until_caught_up: bool) -> Checkpoint:
@@ -128,6 +130,8 @@ class _Replicator:
                 break
             except (_ReloadError, psycopg.errors.UndefinedObject) as error:
                 self._reload_reason = str(error).splitlines()[0]
+                self._check_deadline()
+                self._stop.wait(1)  # what breaks at once, each time, does not load at once, each time
             except psycopg.OperationalError as error:
                 self._wait(error)
         return self._checkpoint()
@@ -191,7 +195,7 @@ class _Replicator:
         source.ensure_publication(connection)
         try:
             loaded = full_load.load(
-                dsn=self._dsn, zone=self._zone, claim=claim, on_progress=self._loaded, on_wait=self._check
+                dsn=self._dsn, zone=self._zone, claim=claim, on_progress=self._loaded, on_wait=self._waiting
             )
         except BaseException:
             self._zone.recover(())
@@ -269,8 +273,15 @@ class _Replicator:
 
     def _loaded(self, table: str, rows: int) -> None:
         self._check()
-        self._status.update(rows_loaded={**self._status.status.rows_loaded, table: rows})
+        self._status.update(rows_loaded={**self._status.status.rows_loaded, table: rows}, error=None)
         self._log(f"{table}: {rows} rows")
+
+    def _waiting(self) -> None:
+        self._check()
+        text = "a load begins when the transactions that are open on the source have ended"
+        if self._status.status.error != text:
+            self._log(text)
+        self._status.update(error=text)
 
     def _check(self) -> None:
         self._check_deadline()

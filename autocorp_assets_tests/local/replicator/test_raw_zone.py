@@ -73,7 +73,7 @@ def test_a_committed_file_that_is_gone_is_told(tmp_path):
     zone.commit(stage(zone, [1]))
     (zone.lake / FINAL).unlink()
 
-    with pytest.raises(RawFileMissingError, match="a.parquet"):
+    with pytest.raises(RawFileMissingError, match=r"a\.parquet"):
         start(tmp_path)
 
 
