@@ -50,8 +50,12 @@ def test_a_refused_delivery_fails_with_its_name_and_remedy():
 
     assert not results["files_accepted"].passed
     assert results["files_accepted"].description == "customers-20260101.csv: not UTF-8: export it as UTF-8"
-    assert results["rules"].passed
-    assert results["accounting"].passed
+
+
+def test_a_run_without_files_says_nothing_of_rows_so_that_older_findings_stay():
+    results = [result.check_name for result in check_table(CUSTOMERS, snapshot=snapshot(), files=(), selected=ALL)]
+
+    assert results == ["files_accepted"]
 
 
 def test_rows_that_vanished_on_the_way_are_found_by_file():

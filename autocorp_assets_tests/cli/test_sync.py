@@ -1,0 +1,124 @@
+import json
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from autocorp_assets.cli.instance import INSTANCE_CONFIG, open_instance, prepare_home
+from autocorp_assets.cli.main import app
+from autocorp_assets.cli.sync import sync
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.deployments.local import local_resources
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_transfer import LocalTransfer
+from autocorp_assets.resources.ports import CaughtUp, ReplicationError
+from autocorp_assets.settings import PROJECT_FOLDER, Settings
+from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
+
+
+class LoadedOnce:
+    """Replication that has the parts in raw, or cannot reach the source."""
+
+    def __init__(self, settings: Settings, *, error: str | None = None) -> None:
+        self.settings = settings
+        self.error = error
+
+    def catch_up(self, *, deadline_seconds, on_progress) -> CaughtUp:
+        if self.error:
+            raise ReplicationError(self.error)
+        load(self.settings.lake, TABLES["auto_parts"], PARTS)
+        on_progress("auto_parts: 2 rows")
+        return CaughtUp(position="0/10", seconds=0.1)
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> Settings:
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    return Settings()
+
+
+@pytest.fixture
+def platform(settings, monkeypatch) -> Platform:
+    """The platform with a real process in Spark's place, and a source that need not run."""
+    platform = Platform(settings.home_folder)
+    platform.source_error = None
+
+    def resources(_: Settings) -> dict[str, object]:
+        return {
+            **local_resources(settings),
+            "lake": LakeStorage(settings.lake),
+            "transfer": LocalTransfer(settings=settings),
+            "replication": LoadedOnce(settings, error=platform.source_error),
+            "job_runner": platform.runner,
+        }
+
+    monkeypatch.setattr("autocorp_assets.deployments.local.local_resources", resources)
+    return platform
+
+
+def test_one_pass_brings_the_source_into_tables_and_into_the_instance(settings, platform):
+    lines: list[str] = []
+
+    report = sync(settings, ["auto_parts"], on_progress=lines.append)
+
+    assert report.ok, report
+    assert [(t.table, t.rows_applied, t.commit, t.error) for t in report.tables] == [("auto_parts", 2, "0", None)]
+    assert report.checks.passed == 4
+    assert "auto_parts: 2 rows" in lines
+    assert any(line.startswith("curate: done") for line in lines)
+    with open_instance(settings) as instance:
+        assert instance.get_latest_materialization_event(dg.AssetKey(["curated", "auto_parts"]))
+
+
+def test_what_is_in_raw_is_curated_though_the_source_is_away(settings, platform):
+    sync(settings, ["auto_parts"])
+    load(settings.lake, TABLES["service"], [{"serviceid": "S-1", "labor_minutes": 5}])
+    platform.source_error = "the source does not answer: start it"
+
+    report = sync(settings, ["service"])
+
+    assert not report.ok
+    assert report.tables[0].rows_applied == 1
+    assert report.tables[0].error == "the source does not answer: start it"
+
+
+def test_a_failing_warning_is_no_failure_and_a_failing_error_is(settings, platform):
+    platform.behaviour = {"auto_parts": "broken_row"}
+
+    failed = sync(settings, ["auto_parts"])
+
+    assert not failed.ok
+    assert failed.checks.failed == 1
+    assert failed.failed_checks[0].startswith("curated/auto_parts: rules: price: range (2)")
+
+
+def test_json_has_the_documented_form_and_the_exit_code_tells_of_failures(settings, platform):
+    platform.behaviour = {"auto_parts": "bad"}
+
+    result = CliRunner().invoke(app, ["sync", "--table", "auto_parts", "--json"])
+
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report.keys() == {"ok", "tables", "checks", "seconds"}
+    assert report["tables"][0].keys() == {"table", "rows_applied", "rows_quarantined", "commit", "error"}
+    assert report["checks"].keys() == {"passed", "failed", "warned"}
+    assert "column price is text" in report["tables"][0]["error"]
+    assert "column price is text" in result.stderr
+
+
+def test_an_unknown_table_is_named_with_those_there_are(settings):
+    result = CliRunner().invoke(app, ["sync", "--table", "orders"])
+
+    assert result.exit_code == 1
+    assert "no table orders; there are auto_parts" in result.stderr
+
+
+def test_the_instance_follows_the_projects_configuration(settings):
+    home = prepare_home(settings)
+    (home / INSTANCE_CONFIG).write_text("telemetry: {enabled: true}")
+
+    prepare_home(settings)
+
+    assert (home / INSTANCE_CONFIG).read_text() == (PROJECT_FOLDER / INSTANCE_CONFIG).read_text()
+    with open_instance(settings) as instance:
+        assert not instance.telemetry_enabled
