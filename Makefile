@@ -43,6 +43,6 @@ $(READY): requirements.lock pyproject.toml
 		&& .venv/bin/pip install --disable-pip-version-check --require-hashes -r .venv/uv.lock \
 		&& .venv/bin/uv pip sync --require-hashes --python .venv/bin/python requirements.lock; } \
 		|| .venv/bin/pip install --disable-pip-version-check --require-hashes -r requirements.lock
-	@.venv/bin/pip install --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	@.venv/bin/uv pip install --offline --no-deps --no-build-isolation --python .venv/bin/python -e .
 	@.venv/bin/python -m autocorp_assets.local.spark_runtime
 	@touch $@
