@@ -26,9 +26,9 @@ _DELIVERY_SEQ_DIGITS = 15
 """YYYYMMDD.<ordinal:06d>, the part of a CSV row's change_seq that names its delivery."""
 
 
-def only_touched(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """Leaves of the replayed rows those whose record a new row concerns."""
-    key = [contract.record_key] if not _is_unit(contract) else _unit(contract)
+def only_touched(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataFrame:
+    """Leaves of the replayed rows those whose record (or order, for CSV lines) a new row concerns."""
+    key = _unit(contract) if is_csv and _is_unit(contract) else [contract.record_key]
     touched = rows.filter(~F.col(c.REPLAY)).select(*key).distinct()
     return rows.filter(~F.col(c.REPLAY)).unionByName(rows.filter(c.REPLAY).join(touched, key, "left_semi"))
 

@@ -84,16 +84,18 @@ def _filled(contract: TableContract) -> dict[str, Expression]:
     return {name: value(name) for name in _large(contract)}
 
 
-def writes(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """Rows for the table: upserts and deletes, each in the partition in which its record is."""
+def writes(rows: DataFrame, contract: TableContract, *, into_empty: bool) -> DataFrame:
+    """Rows for the table: upserts and deletes, each in the partition in which its record is.
+
+    Where nothing is stored yet there is nothing to delete.
+    """
     applied = rows.filter(F.col(c.OUTCOME) == str(Outcome.APPLIED))
     lake = [column.name for column in contract.lake_columns]
     old_month = f"{_OLD}{PARTITION_MONTH}"
+    if into_empty:
+        return applied.filter(~F.col(c.DELETED)).select(*lake, c.DELETED)
     if not contract.month_of:
         return applied.select(*lake, c.DELETED)
-    if old_month not in applied.columns:
-        # Nothing is stored yet, so there is nothing to delete either.
-        return applied.filter(~F.col(c.DELETED)).select(*lake, c.DELETED)
     leaves = F.col(old_month).isNotNull() & (F.col(c.DELETED) | (F.col(old_month) != F.col(PARTITION_MONTH)))
     gone = applied.filter(leaves).withColumn(PARTITION_MONTH, F.col(old_month)).withColumn(c.DELETED, F.lit(True))
     stays = applied.filter(~F.col(c.DELETED))

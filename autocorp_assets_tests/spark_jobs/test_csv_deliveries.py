@@ -1,0 +1,208 @@
+"""CSV deliveries: what is repaired, kept out, superseded; and that every row is accounted for."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from autocorp_assets.contracts import FEEDS
+
+pytestmark = pytest.mark.spark
+
+ORDERS_HEADER = ",".join(FEEDS["sales_orders"].columns)
+LINES_HEADER = ",".join(FEEDS["sales_order_parts"].columns)
+
+
+def orders(*lines: str) -> str:
+    return "\n".join((ORDERS_HEADER, *lines)) + "\n"
+
+
+def order_line(order_id: object, **cells: str) -> str:
+    row = {
+        "order_id": str(order_id),
+        "customer_id": "5",
+        "order_date": "2024-01-02 10:00:00",
+        "invoice_number": f"INV-2024-{order_id}",
+        "payment_method": "Cash",
+        "subtotal": "10.00",
+        "tax": "0.80",
+        "total_amount": "10.80",
+        "order_type": "Parts",
+        "status": "Completed",
+        **cells,
+    }
+    return ",".join(row[name] for name in FEEDS["sales_orders"].columns)
+
+
+DIRTY = {
+    order_line(1, customer_id=""): "customer_id: required",
+    order_line(2, order_date=""): "order_date: required",
+    order_line(3, invoice_number=""): "invoice_number: required",
+    order_line(4, order_date="2024-13-01 10:00:00"): "order_date: malformed",
+    order_line(5, order_date="2023-02-30 10:00:00"): "order_date: malformed",
+    order_line(6, order_date="yesterday"): "order_date: malformed",
+    order_line(7, order_date="03/04/2024"): "order_date: malformed",
+    order_line(8, order_date="2024-01-01 25:00:00"): "order_date: malformed",
+    order_line(9, order_date="2024-11-22 00:00:00"): "order_date: not after its delivery",
+    order_line(10, order_date="2021-06-06 23:59:59"): "order_date: not before 2021-06-07",
+    order_line(11, subtotal="-10.00", total_amount="-9.20"): "subtotal: between 0 and ",
+    order_line(12, payment_method="Cheque"): "payment_method: one of the known values",
+    order_line(13, total_amount="11.80"): "total_amount: sum of subtotal and tax",
+    order_line(14, subtotal="10.001"): "subtotal: malformed",
+    "15,5": "row: not as many cells as the header has",
+}
+
+
+def test_a_row_that_breaks_a_rule_is_quarantined_whole_with_its_place_and_reason(lake):
+    lake.raw.csv("sales_orders", "20241121", orders(*DIRTY, order_line(99)))
+
+    report = lake.curate("sales_order")
+
+    (account,) = report.files
+    assert (account.read, account.quarantined, account.applied) == (len(DIRTY) + 1, len(DIRTY), 1)
+    kept_out = lake.spark.read.parquet(str(lake.root / "processed/quarantine/sales_order")).collect()
+    by_position = {row["position"]: row for row in kept_out}
+    assert {position: row["reasons"][0] for position, row in by_position.items()} == dict(enumerate(DIRTY.values(), 1))
+    assert json.loads(by_position[6]["row"])["order_date"] == "yesterday"
+    assert by_position[15]["row"] == "15,5"
+    assert by_position[1]["file"] == "raw/csv/sales_orders/sales_orders-20241121.csv"
+
+
+def test_what_can_be_mended_is_mended_and_counted(lake):
+    lake.raw.csv(
+        "sales_orders",
+        "20241121",
+        orders(
+            order_line(" 1 ", invoice_number="INV-2024-1"),
+            order_line(2, subtotal='"1,000.00"', tax="80.00", total_amount='"$1,080.00"'),
+            order_line(3, tax=""),
+            order_line(4, subtotal=""),
+            order_line(5, payment_method=""),
+        ),
+    )
+
+    report = lake.curate("sales_order")
+
+    stored = lake.rows("sales_order", "subtotal", "tax", "total_amount", "payment_method")
+    usual = (Decimal("10.00"), Decimal("0.80"), Decimal("10.80"), "Cash")
+    assert stored == {
+        "csv:1": usual,
+        "csv:2": (Decimal("1000.00"), Decimal("80.00"), Decimal("1080.00"), "Cash"),
+        "csv:3": usual,
+        "csv:4": usual,
+        "csv:5": (*usual[:3], None),
+    }
+    assert report.files[0].repairs == {
+        "order_id: white space trimmed": 1,
+        "subtotal: thousands commas removed": 1,
+        "total_amount: thousands commas removed": 1,
+        "total_amount: leading $ removed": 1,
+        "tax: derived": 1,
+        "subtotal: derived": 1,
+    }
+
+
+def test_repeated_orders_and_repeated_deliveries(lake):
+    first = orders(order_line(1), order_line(1), order_line(2), order_line(2, status="Pending"))
+    lake.raw.csv("sales_orders", "20241121", first)
+    (account,) = lake.curate("sales_order").files
+    assert (account.duplicate, account.superseded, account.applied) == (1, 1, 2)
+    before = lake.rows("sales_order", "status", "_hoodie_commit_time")
+
+    lake.raw.csv("sales_orders", "20241222", orders(order_line(1), order_line(2, status="Pending"), order_line(3)))
+    (account,) = lake.curate("sales_order").files
+
+    assert (account.unchanged, account.applied) == (2, 1)
+    after = lake.rows("sales_order", "status", "_hoodie_commit_time")
+    assert {key: after[key] for key in before} == before
+    assert before["csv:2"][0] == "Pending"
+
+
+def test_a_corrected_file_is_newer_and_an_older_export_that_comes_late_is_not(lake):
+    lake.raw.csv("sales_orders", "20241121", orders(order_line(1), order_line(2)))
+    lake.curate("sales_order")
+    lake.raw.csv("sales_orders", "20241121", orders(order_line(1, status="Corrected"), order_line(2)))
+    lake.curate("sales_order")
+    assert lake.rows("sales_order", "status") == {"csv:1": "Corrected", "csv:2": "Completed"}
+
+    lake.raw.csv("sales_orders", "20241101", orders(order_line(1, status="Old"), order_line(3, status="Old")))
+    lake.curate("sales_order")
+
+    assert lake.rows("sales_order", "status") == {"csv:1": "Corrected", "csv:2": "Completed", "csv:3": "Old"}
+
+
+def lines(*rows: str) -> str:
+    return "\n".join((LINES_HEADER, *rows)) + "\n"
+
+
+def test_a_companion_file_replaces_all_lines_of_each_order_in_it(lake):
+    lake.raw.csv(
+        "sales_order_parts",
+        "20241121",
+        lines("1,a,x,1,1.00,1.00", "1,a,x,1,1.00,1.00", "1,c,x,3,1.00,3.00", "2,d,x,4,1.00,4.00"),
+    )
+    lake.curate("sales_order_parts")
+    assert lake.rows("sales_order_parts", "sku") == {"csv:1:1": "a", "csv:1:2": "a", "csv:1:3": "c", "csv:2:1": "d"}
+
+    lake.raw.csv("sales_order_parts", "20241222", lines("1,a,x,1,1.00,1.00", "1,e,x,0,1.00,1.00", "3,f,x,1,1.00,1.00"))
+    (account,) = lake.curate("sales_order_parts").files
+
+    assert lake.rows("sales_order_parts", "sku") == {"csv:1:1": "a", "csv:2:1": "d", "csv:3:1": "f"}
+    assert (account.read, account.unchanged, account.applied, account.quarantined) == (3, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (orders(order_line(1, status="é")).encode("latin-1"), "not UTF-8"),
+        (orders(order_line(1)).encode("utf-16"), "NUL bytes"),
+        (orders(order_line(1)).replace(",", ";").encode(), "comma-separated header"),
+        (order_line(1).encode(), "comma-separated header"),
+        (b"", "empty"),
+        (b"\x1f\x8b\x08", "gzip"),
+    ],
+)
+def test_a_file_that_is_no_such_export_is_refused_whole_and_the_feed_goes_on(lake, content, reason):
+    lake.raw.csv("sales_orders", "20241121", content)
+    lake.raw.csv("sales_orders", "20241122", b"\xef\xbb\xbf" + orders(order_line(7)).replace("\n", "\r\n").encode())
+
+    report = lake.curate("sales_order")
+
+    refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in report.files}
+    assert reason in refused["sales_orders-20241121.csv"]
+    assert refused["sales_orders-20241122.csv"] is None
+    assert lake.rows("sales_order", "status") == {"csv:7": "Completed"}
+    assert lake.plan("sales_order").is_empty
+    assert report.checkpoint.deliveries["sales_orders-20241121.csv"].refused
+
+
+def test_customers_are_known_by_their_trimmed_case_folded_email(lake):
+    header = ",".join(FEEDS["customers"].columns)
+    people = (
+        'Zoë,"O\'Brien, Jr","  A@Example.com ",,"1 Main\nStreet",X,IL,00123\nZoe,Brien,a@example.COM,1,2 Main,X,IL,1\n'
+    )
+    lake.raw.csv("customers", "20241121", f"{header}\n{people}")
+
+    (account,) = lake.curate("customers").files
+
+    ((key, value),) = lake.rows("customers", "first_name", "email", "customer_id", "source_system").items()
+    assert key.startswith("csv:")
+    assert value == ("Zoe", "a@example.COM", None, "csv")
+    assert (account.applied, account.superseded) == (1, 1)
+
+
+def test_both_systems_share_a_table_and_the_audit_has_a_line_for_each_file(lake):
+    lake.raw.load("sales_order", [{"order_id": 1, "status": "db"}])
+    lake.raw.csv("sales_orders", "20241121", orders(order_line(1)))
+
+    report = lake.curate("sales_order")
+
+    assert lake.rows("sales_order", "status") == {"db:1": "db", "csv:1": "Completed"}
+    audit = [
+        json.loads(line)
+        for path in (lake.root / "processed/audit/sales_order").glob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert {line["file"]: line["applied"] for line in audit} == {file.file: 1 for file in report.files}
