@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -110,7 +111,16 @@ def write_csv(result: QueryResult, to: TextIO) -> None:
 
 
 def write_json(result: QueryResult, to: TextIO) -> None:
-    """A list of objects, one a row and one a line; decimals are text, times ISO 8601."""
+    """A list of objects, one a row and one a line; decimals are text, times ISO 8601.
+
+    Raises:
+        QueryError: two columns have one name, of which an object could hold only the second.
+    """
+    from autocorp_assets.query.errors import QueryError
+
+    if twice := [name for name, times in Counter(result.columns).items() if times > 1]:
+        message = f"more than one column is called {', '.join(twice)}: give each a name of its own (AS …) for json"
+        raise QueryError(message)
     objects = (json.dumps(dict(zip(result.columns, row, strict=True)), default=_plain) for row in result.rows())
     to.write("[")
     to.writelines(f"{',' if index else ''}\n  {text}" for index, text in enumerate(objects))

@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
+import json
+import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from pyarrow.fs import FileType
+from pyarrow.fs import FileSelector, FileType
 
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotReadable
 from spark_jobs.checkpoint import from_delta_user_metadata
 
+COMMIT_FILE = re.compile(r"\d{20}\.json")
+NO_TIME = datetime.fromtimestamp(0, UTC)
+"""Of a commit that the log no longer has."""
 HARMLESS_READER_FEATURES = frozenset({"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening"})
 """Reader features under which the Parquet files alone still hold exactly the table's rows and names."""
+
+
+@dataclass(frozen=True)
+class _Log:
+    """A table's commits by version.
+
+    Read from the log's files: delta-rs's history numbers them from the version that was opened
+    downwards, even when newer ones are there.
+    """
+
+    uri: str
+
+    def commit(self, version: int) -> dict[str, Any] | None:
+        """What a commit says about itself; None when the log no longer has it."""
+        file_system, folder = open_file_system(self.uri)
+        try:
+            with file_system.open_input_stream(f"{folder}/_delta_log/{version:020d}.json") as stream:
+                actions = map(json.loads, stream.read().splitlines())
+        except FileNotFoundError:
+            return None
+        info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        return {**info, "version": version}
+
+    def back_from(self, version: int) -> Iterator[dict[str, Any]]:
+        """The commits up to a version, newest first."""
+        while version >= 0 and (commit := self.commit(version)) is not None:
+            yield commit
+            version -= 1
+
+    def time(self, version: int) -> datetime:
+        commit = self.commit(version)
+        return NO_TIME if commit is None else _time(commit)
+
+    def oldest(self) -> int:
+        file_system, folder = open_file_system(self.uri)
+        names = (entry.base_name for entry in file_system.get_file_info(FileSelector(f"{folder}/_delta_log")))
+        return min(int(name.removesuffix(".json")) for name in names if COMMIT_FILE.fullmatch(name))
 
 
 def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | None:
@@ -25,12 +69,12 @@ def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | No
     if delta is None:
         return None
     if as_of is not None:
-        version = _version_at(delta, table, as_of)
+        version = _version_at(uri, delta.version(), table, as_of)
         if version is None:
             return None
         delta = DeltaTable(uri, version=version)
     _refuse_unreadable(delta, table)
-    head = _head(delta)
+    head = _head(uri, delta.version())
     actions = pa.table(delta.get_add_actions(flatten=True))
     # The log holds paths as URLs do, and so percent-encoded.
     names = [unquote(path) for path in actions["path"].to_pylist()]
@@ -52,55 +96,38 @@ def read_head(uri: str, table: str) -> Head | None:
     if delta is None:
         return None
     _refuse_unreadable(delta, table)
-    return _head(delta)
+    return _head(uri, delta.version())
 
 
 def read_commits(uri: str, limit: int) -> list[CommitInfo]:
     delta = _open(uri)
-    return [] if delta is None else [_info(commit) for commit in delta.history(limit)]
+    return [] if delta is None else [_info(commit) for commit in islice(_Log(uri).back_from(delta.version()), limit)]
 
 
 def _open(uri: str) -> DeltaTable | None:
     return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
 
 
-def _version_at(delta: DeltaTable, table: str, as_of: datetime) -> int | None:
+def _version_at(uri: str, newest: int, table: str, as_of: datetime) -> int | None:
     """The newest version that is not later than `as_of`.
 
     The commit's own time counts. delta-rs would go by the log files' modification times, which a copy
     of the lake changes, and give version 0 for any time before it.
     """
-    history = delta.history()
-    version = next((commit["version"] for commit in history if _time(commit) <= as_of), None)
-    if version is None and history[-1]["version"] > 0:
-        message = f"{table}: history is kept from {_time(history[-1]):%Y-%m-%d %H:%M:%S} UTC on"
+    log = _Log(uri)
+    oldest = log.oldest()
+    later = bisect_right(range(oldest, newest + 1), as_of, key=log.time)
+    if later == 0 and oldest > 0:
+        message = f"{table}: history is kept from {log.time(oldest):%Y-%m-%d %H:%M:%S} UTC on"
         raise TableNotReadable(message)
-    return version
+    return oldest + later - 1 if later else None
 
 
-def _head(delta: DeltaTable) -> Head:
-    history = _history(delta)
-    newest = next(history)
-    carried = (from_delta_user_metadata(commit.get("userMetadata")) for commit in chain((newest,), history))
-    return Head(
-        commit=str(newest["version"]),
-        committed_at=_time(newest),
-        # Of the newest commit that carries one; an OPTIMIZE by hand has none.
-        checkpoint=next(filter(None, carried), None),
-    )
-
-
-def _history(delta: DeltaTable) -> Iterator[dict[str, Any]]:
-    """Commits up to the version that was opened, newest first; delta-rs gives those after it as well.
-
-    The newest is read alone, since it is mostly all that is asked for.
-    """
-    version = delta.version()
-    (newest,) = delta.history(1)
-    if newest["version"] == version:
-        yield newest
-        version -= 1
-    yield from (commit for commit in delta.history() if commit["version"] <= version)
+def _head(uri: str, version: int) -> Head:
+    log = _Log(uri)
+    # A commit by hand, such as an OPTIMIZE, carries no checkpoint: the one before it holds.
+    carried = (from_delta_user_metadata(commit.get("userMetadata")) for commit in log.back_from(version))
+    return Head(commit=str(version), committed_at=log.time(version), checkpoint=next(filter(None, carried), None))
 
 
 def _refuse_unreadable(delta: DeltaTable, table: str) -> None:
@@ -131,7 +158,7 @@ def _info(commit: dict[str, Any]) -> CommitInfo:
 
 
 def _time(commit: dict[str, Any]) -> datetime:
-    return datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+    return datetime.fromtimestamp(commit.get("timestamp", 0) / 1000, UTC)
 
 
 def _spark_type(delta_type: Any) -> str:
