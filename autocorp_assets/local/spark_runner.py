@@ -38,9 +38,15 @@ STOP_SECONDS = 10
 EXIT_SECONDS = 120
 """How long it may take after a good end: usually half a second, but it may have an archive of classes to write."""
 
-# `read` ends by the end of its input. Those that end us may signal all our descendants: not this one.
-# The pause lets killed processes go before their folder does and before the lock is free.
-_UNDERTAKER = 'trap "" TERM INT HUP; read -r _; kill -KILL -- "-$1"; sleep 0.2; rm -rf "$2"'
+# Those that end us may signal all our descendants: not this one. `read` ends by the end of its input. A killed
+# JVM takes a moment to go; the wait is bounded, since where nobody collects orphans their group never empties.
+_UNDERTAKER = """
+trap "" TERM INT HUP
+read -r _
+kill -s KILL -- "-$1"
+for _ in $(seq 100); do kill -s 0 -- "-$1" || break; sleep 0.05; done
+rm -rf "$2"
+"""
 
 
 def main() -> None:

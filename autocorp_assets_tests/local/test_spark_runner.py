@@ -160,7 +160,7 @@ def test_nothing_is_left_however_it_ends(tmp_path: Path, settings: Settings, end
     job, parent = _start_busy(tmp_path, settings)
     assert not job.lock_is_free()
     end(job, parent)
+    parent.wait(GONE_SECONDS)
     assert _until(job.lock_is_free, GONE_SECONDS)
     assert not _runs(job.jvm)
     assert _until(job.is_gone, GONE_SECONDS), list(job.scratch.iterdir())
-    parent.wait(GONE_SECONDS)
