@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
 from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
 from autocorp_assets.automation.conditions import curated_condition, curated_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
@@ -17,6 +18,7 @@ from autocorp_assets.raw.database import raw_database
 from autocorp_assets.raw.specs import landing_spec, source_spec
 from autocorp_assets.settings import Settings
 
+RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
 DEPLOYMENTS = {"local": local_resources}
 
 
@@ -33,7 +35,7 @@ def definitions(
             *(landing_spec(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
-            curated_tables(TABLES, condition=curated_condition()),
+            curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
         ],
         sensors=[
             raw_arrivals_sensor(TABLES),

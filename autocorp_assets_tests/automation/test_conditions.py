@@ -10,7 +10,7 @@ CURATED = dg.AssetKey("curated")
 
 
 def definitions(*, fails: bool = False) -> dg.Definitions:
-    @dg.asset(key=CURATED, deps=[RAW, FEED], automation_condition=curated_condition())
+    @dg.asset(key=CURATED, deps=[RAW, FEED], automation_condition=curated_condition([RAW, FEED]))
     def curated() -> None:
         if fails:
             raise dg.Failure("bad data", allow_retries=False)
@@ -42,6 +42,29 @@ def test_news_of_one_input_are_enough_though_another_never_existed():
 
     assert second.total_requested == 1
     assert second.get_num_requested(CURATED) == 1
+
+
+def test_news_of_one_table_ask_for_all_in_one_go():
+    condition = curated_condition([RAW, FEED])
+
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec("of_raw", deps=[RAW], automation_condition=condition, skippable=True),
+            dg.AssetSpec("of_feed", deps=[FEED], automation_condition=condition, skippable=True),
+        ],
+        can_subset=True,
+    )
+    def curate():
+        """Only the requests are looked at."""
+
+    platform = dg.Definitions(assets=[dg.AssetSpec(RAW), dg.AssetSpec(FEED), curate])
+    instance = dg.DagsterInstance.ephemeral()
+    first = dg.evaluate_automation_conditions(platform, instance=instance)
+    report(instance, FEED)
+
+    second = dg.evaluate_automation_conditions(platform, instance=instance, cursor=first.cursor)
+
+    assert second.total_requested == 2
 
 
 def test_the_same_news_are_requested_once():

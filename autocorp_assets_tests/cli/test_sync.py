@@ -41,7 +41,6 @@ def settings(tmp_path, monkeypatch) -> Settings:
 def platform(settings, monkeypatch) -> Platform:
     """The platform with a real process in Spark's place, and a source that need not run."""
     platform = Platform(settings.home_folder)
-    platform.source_error = None
 
     def resources(_: Settings) -> dict[str, object]:
         return {

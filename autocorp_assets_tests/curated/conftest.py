@@ -54,6 +54,7 @@ class Platform:
         self.lake = home / "lake"
         self.logs = home / "logs"
         self.behaviour: dict[str, str] = {}
+        self.source_error: str | None = None
 
     @property
     def runner(self) -> SparkSubprocess:
