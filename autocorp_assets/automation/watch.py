@@ -22,8 +22,8 @@ def replication_status(
     if state.should_run and not state.running:
         context.log.error(f"replication is down: {state.summary}. Start it with `autocorp dev`, or run `autocorp sync`")
         return dg.SkipReason(f"DOWN: {state.summary}")
-    lag = "" if state.lag_seconds is None else f", {state.lag_seconds:.0f} s behind the source"
-    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{lag}")
+    said = "" if state.silent_seconds is None else f", as of {state.silent_seconds:.0f} s ago"
+    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{said}")
 
 
 @dg.sensor(

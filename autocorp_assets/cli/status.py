@@ -137,7 +137,7 @@ def status_command(
 ) -> None:
     """Rows, last commit, lag, checks and quarantine of each table, and whether replication runs.
 
-    JSON: {"replication": {"running", "should_run", "summary", "lag_seconds"}, "tables": [{"table", "rows",
+    JSON: {"replication": {"running", "should_run", "summary", "silent_seconds"}, "tables": [{"table", "rows",
     "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
     "checks": {"passed", "failed", "failing"}}]}
     """

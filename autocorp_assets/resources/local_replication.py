@@ -33,10 +33,12 @@ class LocalReplication:
             # Whoever stops it on purpose leaves it `stopped`: anything else without a process has died.
             should_run=status.phase is not Phase.STOPPED,
             summary=summary,
-            lag_seconds=seconds_since(status.last_flush_at) if status.is_alive else None,
+            silent_seconds=seconds_since(status.updated_at) if status.is_alive else None,
         )
 
     def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+        import psycopg
+
         from autocorp_assets.local.replicator.checkpoint import ReplicationError as ReplicatorError
         from autocorp_assets.local.source.connection import SourceError, open_source
 
@@ -48,8 +50,8 @@ class LocalReplication:
                     self._wait(target, deadline=started + deadline_seconds, on_progress=on_progress)
                 else:
                     self._one_pass(source.dsn, deadline_seconds=deadline_seconds, on_progress=on_progress)
-        except (ReplicatorError, SourceError) as error:
-            raise ReplicationError(str(error)) from error
+        except (ReplicatorError, SourceError, TimeoutError, psycopg.Error) as error:
+            raise ReplicationError(str(error).strip()) from error
         return CaughtUp(position=lsn_text(self._position() or target), seconds=time.monotonic() - started)
 
     def _is_running(self) -> bool:
@@ -106,7 +108,7 @@ def lsn_text(position: int) -> str:
     return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
 
 
-def seconds_since(timestamp: str | None) -> float | None:
-    if timestamp is None:
+def seconds_since(timestamp: str) -> float | None:
+    if not timestamp:
         return None
     return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds())

@@ -35,7 +35,8 @@ class ReplicationState:
     """Whether something other than this process is meant to keep it running."""
     summary: str
     """One line: what it does, or why it does not."""
-    lag_seconds: float | None = None
+    silent_seconds: float | None = None
+    """Since a running one last said how it stands; None when none runs."""
 
 
 class ReplicationError(RuntimeError):

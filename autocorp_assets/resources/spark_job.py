@@ -122,8 +122,10 @@ def end_process_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def how_it_ended(exit_code: int) -> str:
-    if exit_code < 0:
-        return f"the Spark process was killed by {signal.Signals(-exit_code).name}"
+    """In words; a shell's or guard's 128 + signal is a killed process as well."""
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    if number in set(signal.Signals):
+        return f"the Spark process was killed by {signal.Signals(number).name}"
     return f"the Spark process ended with exit code {exit_code}"
 
 
