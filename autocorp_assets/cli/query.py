@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 TABLE_ROWS = 100
+WIDEST = 100_000
+"""Characters of a line that is not for a terminal."""
 NUMERIC_TYPES = ("INT", "BIGINT", "SMALLINT", "TINYINT", "DECIMAL", "DOUBLE", "FLOAT")
 """Beginnings of DuckDB's names."""
 EXAMPLES = """
@@ -57,8 +59,11 @@ def query(
 ) -> None:
     """Run one query on the lake; it can only read.
 
-    Tables are in database autocorp, with the columns of their contracts; autocorp_lake has them with where each
-    row comes from. Times are UTC. In json, decimals are text, so that no digit is lost.
+    Tables are in database autocorp, with the columns of their contracts.
+
+    Database autocorp_lake has them with where each row comes from.
+
+    Times are UTC. In json, decimals are text, so that no digit is lost.
     """
     from autocorp_assets.query.engine import LakeQuery
     from autocorp_assets.query.moments import parse_moment
@@ -141,11 +146,9 @@ def _print_table(result: QueryResult, limit: int) -> None:
         table.add_column(Text(_printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in islice(result.rows(), limit or None):
         table.add_row(*(Text("NULL", "dim") if value is None else Text(_printable(_flat(value))) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        # Whoever reads it from a file or a pipe wants whole values, not a guess of 80 columns.
-        console = Console(width=console.measure(table).maximum if result.columns else None)
-    console.print(table)
+    # Whoever reads it from a file or a pipe wants whole values, not a guess of 80 columns.
+    width = None if sys.stdout.isatty() else WIDEST
+    Console(width=width).print(table)
     total = result.table.num_rows
     shown = min(total, limit) if limit else total
     count = f"{total:,} row{'' if total == 1 else 's'}"

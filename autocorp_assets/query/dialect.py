@@ -147,6 +147,7 @@ def _query(sql: str, catalog: Catalog) -> Statement:
     _refuse_writes(tree)
     local = frozenset(cte.alias.lower() for cte in tree.find_all(exp.CTE))
     resolved = [catalog.resolve(_without_athena_catalog(table), local) for table in tree.find_all(exp.Table)]
+    _name_as_athena_does(tree)
     return Statement(sql=to_duckdb(tree), tables=frozenset(filter(None, resolved)))
 
 
@@ -174,6 +175,13 @@ def _refuse_writes(tree: exp.Expr) -> None:
         if isinstance(node, exp.Version):
             message = "Athena has no AS OF for Hudi and Delta tables: give the time as --as-of, it holds for all tables"
             raise QueryError(message)
+
+
+def _name_as_athena_does(tree: exp.Expr) -> None:
+    """Columns without a name are `_col0`, `_col1`, … by their place."""
+    for index, column in enumerate(tree.selects if isinstance(tree, exp.Query) else ()):
+        if not isinstance(column, (exp.Alias, exp.Aliases, exp.Column, exp.Dot, exp.Star)):
+            column.replace(exp.alias_(column.copy(), f"_col{index}"))
 
 
 def _without_athena_catalog(table: exp.Table) -> exp.Table:

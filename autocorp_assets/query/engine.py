@@ -7,6 +7,7 @@ network, and its configuration locked, so that a statement which slips through t
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ HUDI_COLUMNS = (
 MEMORY_LIMIT = "50%"
 """Of the machine's memory. A query that needs more fails: nothing is spilled to disk."""
 HUGE = "HUGEINT"
+_KIND = re.compile(r"^(\w+ ){1,3}Error: ")
+"""DuckDB's name for the part of it that refuses."""
 DUCKDB_TYPE = {"string": "VARCHAR", "int": "INTEGER"}
 """Spark's names of types that DuckDB has under another; the rest are the same."""
 
@@ -203,4 +206,4 @@ def _for_analyst(error: duckdb.Error) -> str:
     text, _, _ = str(error).partition("\nLINE ")
     # A setting that it proposes cannot be set here.
     text, _, _ = text.partition(", or SET ")
-    return text.strip().replace("\n\n", "\n")
+    return _KIND.sub("", text.strip()).replace("\n\n", "\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -146,3 +148,11 @@ def test_the_plan_of_a_new_lake_takes_in_loads_changes_and_deliveries(lake: Lake
     ]
     assert plans["customers"].base_commit is None
     assert plans["service"].is_empty
+
+
+def test_a_code_location_loads_listings_without_the_readers():
+    """Dagster imports this module in every process that it starts."""
+    heavy = {"pyarrow", "hudi", "deltalake", "duckdb", "pyspark", "polars"}
+    program = "import sys, autocorp_assets.lake.storage; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert heavy & set(loaded.split()) == set()

@@ -61,6 +61,13 @@ def test_a_table_shows_the_first_rows_and_how_many_there_are(lake: Path):
     assert "P149" in query("SELECT sku FROM auto_parts", "--limit", "0").stdout
 
 
+def test_whoever_is_no_terminal_gets_whole_lines(lake: Path):
+    columns = ", ".join(f"'{letter * 60}' AS {letter}" for letter in "abcdef")
+    lines = query(f"SELECT {columns}").stdout.splitlines()
+    assert len(lines) == 5
+    assert all(letter * 60 in lines[3] for letter in "abcdef")
+
+
 def test_a_value_cannot_steer_the_terminal(lake: Path):
     result = query(FIRST)
     assert "Oil" in result.stdout

@@ -151,6 +151,16 @@ def test_a_sum_of_whole_numbers_is_a_whole_number(lake: LakeQuery):
     assert (result.types, list(result.rows())) == (("BIGINT",), [(3,)])
 
 
+def test_columns_without_a_name_are_called_as_in_athena(lake: LakeQuery):
+    assert lake.run("SELECT 1, n, n + 1, count(*) AS c FROM (VALUES 1) AS t(n) GROUP BY n").columns == (
+        "_col0",
+        "n",
+        "_col2",
+        "c",
+    )
+    assert lake.run("SELECT max(n) FROM (VALUES 1) AS t(n) UNION ALL SELECT 2").columns == ("_col0",)
+
+
 def test_parameters_are_values(lake: LakeQuery):
     ((found,),) = lake.run("SELECT ? || '!'", parameters=["'; DROP TABLE customers"]).rows()
     assert found == "'; DROP TABLE customers!"

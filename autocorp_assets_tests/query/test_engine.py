@@ -15,7 +15,6 @@ from autocorp_assets_tests.query.conftest import SmallLake
 
 pytestmark = pytest.mark.spark
 QUESTIONS = sorted((VIEWS_FOLDER.parent / "questions").glob("*.sql"))
-WITHOUT_ROWS: set[str] = set()
 
 
 @pytest.fixture(scope="module")
