@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+HISTORY = 20
+"""How many runs back a check's last evaluation is looked for."""
+
 if TYPE_CHECKING:
     from autocorp_assets.checks.schemas import Outcome
 
@@ -27,6 +30,16 @@ def rules_result(
         description=f"{failing} of {outcome.rows} rows" if failing else f"{outcome.rows} rows keep every rule",
         metadata=metadata,
     )
+
+
+def last_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """What the check came to when it was last evaluated; runs that planned it and died do not count."""
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
+    for record in history:
+        event = record.event.dagster_event if record.event else None
+        if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            return event.asset_check_evaluation_data
+    return None
 
 
 def sample_metadata(outcome: Outcome) -> dg.TableMetadataValue:

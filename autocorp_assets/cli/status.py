@@ -114,15 +114,9 @@ def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict
 
 
 def _summary(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> LastChecks:
-    import dagster as dg
+    from autocorp_assets.checks.results import last_evaluation
 
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    events = [record.event.dagster_event for record in records.values() if record.event is not None]
-    evaluations = [
-        event.asset_check_evaluation_data
-        for event in events
-        if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    ]
+    evaluations = [evaluation for key in keys if (evaluation := last_evaluation(instance, key))]
     failing = [evaluation for evaluation in evaluations if not evaluation.passed]
     return LastChecks(
         passed=len(evaluations) - len(failing),
@@ -159,13 +153,14 @@ def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
 
     # Narrow enough for a terminal of 80 columns.
     shown = Table("table", "rows", "commit (UTC)", "pending", "lag", "quarantined", "checks", box=None, padding=(0, 1))
+    shown.columns[0].no_wrap = True
     for index in (1, 3, 4, 5):
         shown.columns[index].justify = "right"
     for table in tables:
         shown.add_row(
             table.table,
             "—" if table.rows is None else f"{table.rows:,}",
-            (table.committed_at or "—")[5:19].replace("T", " ") or "—",
+            (table.committed_at or "—")[5:16].replace("T", " ") or "—",
             f"{table.pending_files:,}",
             f"{table.lag_seconds:.0f} s",
             f"{table.rows_quarantined:,}",

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
-from autocorp_assets.checks.curated import check_specs, check_table
+from autocorp_assets.checks.curated import check_specs, check_table, still_holding
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.snapshots import read_snapshot
@@ -113,6 +113,7 @@ def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract],
             metadata={**dict.fromkeys(ROW_COUNTS, 0), "commit": snapshot.commit, **_where(contract, lake)},
         )
         yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context))
+        yield from still_holding(contract, context.instance, _checks(context))
 
 
 def _curated(

@@ -54,6 +54,7 @@ class Platform:
         self.lake = home / "lake"
         self.logs = home / "logs"
         self.behaviour: dict[str, str] = {}
+        self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
 
     @property
@@ -72,7 +73,7 @@ class Platform:
             [curated_tables(contracts, condition=dg.AutomationCondition.eager(), retry_delay_seconds=0)],
             resources={"lake": LakeStorage(self.lake), "job_runner": self.runner},
             raise_on_error=False,
-            instance=dg.DagsterInstance.ephemeral(),
+            instance=self.instance,
         )
 
 

@@ -116,6 +116,17 @@ def test_rows_that_break_a_rule_fail_the_check_and_not_the_table(platform: Platf
     assert checks(result)[("auto_parts", "rules")] is False
 
 
+def test_a_finding_stays_in_sight_until_the_table_changes_again(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.behaviour = {"auto_parts": "broken_row"}
+    first = platform.curate("auto_parts")
+
+    idle = platform.curate("auto_parts")
+
+    assert checks(idle) == checks(first)
+    assert checks(idle)[("auto_parts", "rules")] is False
+
+
 def test_rows_that_are_not_accounted_for_fail_their_check(platform: Platform):
     load(platform.lake, TABLES["auto_parts"], PARTS)
     platform.behaviour = {"auto_parts": "miscount"}
