@@ -1,9 +1,9 @@
 """An archive of loaded classes (AppCDS), from which a JVM starts Spark, Hudi and Delta faster.
 
-Measured on 2 cores: session and first Hudi write took 5.6 s with it and 8.0 s without; the whole of six
-writes 16 s instead of 20 s. Making it takes 35 s, as much as nine jobs save: it is no part of set-up, but
-`autocorp dev`, which runs jobs all day, has it made once at low priority, by
-`python -m autocorp_assets.local.class_archive`.
+Measured on 2 cores, session and first writes to both formats: 16 s with it instead of 20 s (25 s without C1) when
+the machine is idle, 11 s instead of 18 s (28 to 39 s) when others use it. Making it takes 33 to 52 s, as much as
+seven or more jobs save: so it is no part of set-up, but `autocorp dev`, which runs jobs all day, may have it
+made once at low priority, by `python -m autocorp_assets.local.class_archive`.
 
 The JVM checks an archive against its class path and ignores one that does not fit (-Xshare:auto).
 """
