@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.contracts.model import CHANGED_AT, RAW_FILE, TableContract
 from autocorp_assets.contracts.raw_format import AUDIT, QUARANTINE
 from spark_jobs import columns as c
 from spark_jobs.hadoop_files import HadoopFiles
@@ -48,19 +48,19 @@ class BatchAccount:
 
 def count(rows: DataFrame) -> BatchAccount:
     """Counts the batch in one pass; what comes to the driver is one row a file and outcome."""
-    counted = rows.filter(~F.col(c.REPLAY)).groupBy("raw_file", c.OUTCOME)
+    counted = rows.filter(~F.col(c.REPLAY)).groupBy(RAW_FILE, c.OUTCOME)
     totals = counted.agg(
         F.count("*").alias("rows"),
-        F.max(F.col("changed_at").cast("long")).alias("newest"),
+        F.max(F.col(CHANGED_AT).cast("long")).alias("newest"),
         F.count(F.when(F.size(c.UNCHANGED) > 0, 1)).alias("unresolved"),
     ).toLocalIterator()
-    found = {(row["raw_file"], row[c.OUTCOME]): row for row in totals}
+    found = {(row[RAW_FILE], row[c.OUTCOME]): row for row in totals}
     repaired = rows.filter(~F.col(c.REPLAY) & (F.size(c.REPAIRS) > 0)).select(
-        "raw_file", F.explode(c.REPAIRS).alias("repair")
+        RAW_FILE, F.explode(c.REPAIRS).alias("repair")
     )
     mended: dict[str, dict[str, int]] = {}
-    for row in repaired.groupBy("raw_file", "repair").count().toLocalIterator():
-        mended.setdefault(row["raw_file"], {})[row["repair"]] = row["count"]
+    for row in repaired.groupBy(RAW_FILE, "repair").count().toLocalIterator():
+        mended.setdefault(row[RAW_FILE], {})[row["repair"]] = row["count"]
     newest = max((row["newest"] for row in found.values() if row["newest"] is not None), default=None)
     return BatchAccount(
         files=tuple(
@@ -75,31 +75,41 @@ def count(rows: DataFrame) -> BatchAccount:
 
 
 def _file_account(file: str, rows: dict[str, int], mended: dict[str, dict[str, int]]) -> FileAccount:
-    return FileAccount(file=file, read=sum(rows.values()), **rows, repairs=mended.get(file, {}))
+    counts = {str(outcome): rows.get(outcome, 0) for outcome in Outcome}
+    return replace(FileAccount(file=file, read=sum(rows.values()), repairs=mended.get(file, {})), **counts)
 
 
-def write_audit(
-    files: HadoopFiles, lake: str, contract: TableContract, batch: str, run_id: str, account: BatchAccount
-) -> None:
-    """One JSON line a file. A batch that is repeated after a crash replaces its own file."""
-    stamp = {"run_id": run_id, "table": contract.name, "written_at": datetime.now(UTC).isoformat()}
-    lines = [json.dumps({**stamp, **asdict(file)}) for file in account.files]
-    files.write_text(f"{lake}/{AUDIT}/{contract.name}/{batch}.jsonl", "\n".join(lines) + "\n")
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """Writes a batch's audit and quarantine before its commit.
 
+    `batch` names what the batch stands on, so that one repeated after a crash replaces what it wrote.
+    """
 
-def write_quarantine(rows: DataFrame, lake: str, contract: TableContract, batch: str, run_id: str) -> None:
-    """The rows kept out, whole, each with its place and reasons. A repeated batch replaces its own folder."""
-    kept_out = rows.filter((F.col(c.OUTCOME) == Outcome.QUARANTINED) & ~F.col(c.REPLAY))
-    (
-        kept_out.select(
-            F.col("raw_file").alias("file"),
-            F.col(c.POSITION).alias("position"),
-            F.col(contract.record_key).cast("string").alias("record_key"),
-            F.col(c.BROKEN).alias("reasons"),
-            F.col(c.RAW_ROW).alias("row"),
-            F.lit(run_id).alias("run_id"),
-            F.current_timestamp().alias("quarantined_at"),
+    lake: str
+    contract: TableContract
+    run_id: str
+    batch: str
+
+    def write_audit(self, files: HadoopFiles, account: BatchAccount) -> None:
+        """One JSON line a file."""
+        stamp = {"run_id": self.run_id, "table": self.contract.name, "written_at": datetime.now(UTC).isoformat()}
+        lines = [json.dumps({**stamp, **asdict(file)}) for file in account.files]
+        files.write_text(f"{self.lake}/{AUDIT}/{self.contract.name}/{self.batch}.jsonl", "\n".join(lines) + "\n")
+
+    def write_quarantine(self, rows: DataFrame) -> None:
+        """The rows kept out, whole, each with its place and reasons."""
+        kept_out = rows.filter((F.col(c.OUTCOME) == str(Outcome.QUARANTINED)) & ~F.col(c.REPLAY))
+        (
+            kept_out.select(
+                F.col(RAW_FILE).alias("file"),
+                F.col(c.POSITION).alias("position"),
+                F.col(self.contract.record_key).cast("string").alias("record_key"),
+                F.col(c.BROKEN).alias("reasons"),
+                F.col(c.RAW_ROW).alias("row"),
+                F.lit(self.run_id).alias("run_id"),
+                F.current_timestamp().alias("quarantined_at"),
+            )
+            .write.mode("overwrite")
+            .parquet(f"{self.lake}/{QUARANTINE}/{self.contract.name}/batch={self.batch}")
         )
-        .write.mode("overwrite")
-        .parquet(f"{lake}/{QUARANTINE}/{contract.name}/batch={batch}")
-    )

@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import (
     CHANGE_SEQ,
-    PARTITION_MONTH,
+    CHANGED_AT,
+    RAW_FILE,
     RECORD_KEY,
     SOURCE_SYSTEM,
     Column,
@@ -27,6 +28,7 @@ from spark_jobs import columns as c
 from spark_jobs import values
 from spark_jobs.change_seq import ORDINAL_DIGITS, POSITION_DIGITS
 from spark_jobs.hadoop_files import HadoopFiles
+from spark_jobs.partitions import month_partition
 from spark_jobs.plan import SourceFile
 from spark_jobs.rules import broken_rules
 
@@ -66,9 +68,8 @@ def judge_header(head: bytes, feed: CsvFeed) -> Header | Refusal:
     names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text))))
     missing_keys = [name for name in feed.key if name not in names]
     if missing_keys:
-        return Refusal(
-            f"the first line has no column {', '.join(missing_keys)}: it must be a comma-separated header like {expected}"
-        )
+        absent = ", ".join(missing_keys)
+        return Refusal(f"the first line has no column {absent}: it must be a comma-separated header like {expected}")
     if len(set(names)) < len(names):
         return Refusal("the header names a column twice: export each column once")
     return Header(
@@ -98,7 +99,7 @@ def read_rows(
     rows = _parse(rows, contract, feed)
     if feed.key_form is KeyForm.LINE:
         # Numbered before any row is judged, so that a line keeps its number whatever happens to its neighbours.
-        unit = Window.partitionBy(*(feed.table_column[name] for name in feed.key), "raw_file")
+        unit = Window.partitionBy(*(feed.table_column[name] for name in feed.key), RAW_FILE)
         rows = rows.withColumn("_line", F.row_number().over(unit.orderBy(c.POSITION)))
     return _judge(rows, contract, feed)
 
@@ -122,7 +123,7 @@ def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvF
         position.alias(c.POSITION),
         F.lit(file.day).alias("_day"),
         F.lit(file.ordinal).alias("_ordinal"),
-        F.lit(file.path).alias("raw_file"),
+        F.lit(file.path).alias(RAW_FILE),
         F.lit(file.replay).alias(c.REPLAY),
     )
 
@@ -220,10 +221,10 @@ def _lineage(contract: TableContract, feed: CsvFeed) -> list[Expression]:
     derived = {
         RECORD_KEY: _record_key(feed),
         SOURCE_SYSTEM: F.lit(str(System.CSV)),
-        PARTITION_MONTH: F.date_format(contract.month_of, "yyyy-MM") if contract.month_of else None,
         CHANGE_SEQ: F.concat_ws(".", "_day", _padded("_ordinal", ORDINAL_DIGITS), _padded(c.POSITION, POSITION_DIGITS)),
-        "changed_at": F.to_timestamp("_day", "yyyyMMdd"),
-        "raw_file": F.col("raw_file"),
+        CHANGED_AT: F.to_timestamp("_day", "yyyyMMdd"),
+        RAW_FILE: F.col(RAW_FILE),
+        **month_partition(contract, F.col),
     }
     return [derived[column.name].alias(column.name) for column in contract.lineage_columns]
 

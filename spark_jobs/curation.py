@@ -13,7 +13,7 @@ from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.contracts.model import SourceSystem as System
 from spark_jobs import accounting, csv_rows, database_changes, reduction, stored_rows
 from spark_jobs import columns as c
-from spark_jobs.accounting import BatchAccount, FileAccount
+from spark_jobs.accounting import BatchAccount, FileAccount, Ledger
 from spark_jobs.checkpoint import Checkpoint
 from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.lake_tables.delta import DeltaTable
@@ -158,8 +158,10 @@ class Curation:
         *,
         is_reload: bool,
     ) -> tuple[Committed, BatchAccount, Checkpoint]:
-        batch = batch_id(plan.checkpoint, system)
-        self._account(rows, account, batch)
+        ledger = self._ledger(plan, system)
+        if account.total("quarantined"):
+            ledger.write_quarantine(rows)
+        ledger.write_audit(self.files, account)
         into_empty = _nothing_stored(plan.checkpoint, system)
         frames = [stored_rows.writes(rows, self.contract, into_empty=into_empty)]
         if stored is not None and is_reload:
@@ -185,7 +187,7 @@ class Curation:
         """Files without a row still move the checkpoint, so that they are not looked at again."""
         account = BatchAccount(files=_refusals(plan, refused))
         system = System.CSV if plan.csv_files else System.DATABASE
-        self._audit(account, batch_id(plan.checkpoint, system))
+        self._ledger(plan, system).write_audit(self.files, account)
         columns = (*self.contract.lake_columns,)
         schema = ", ".join(f"`{column.name}` {column.type}" for column in columns)
         nothing = self.spark.createDataFrame([], f"{schema}, `{c.DELETED}` boolean")
@@ -197,13 +199,9 @@ class Curation:
         refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in account.files if file.refused}
         return advance(plan, contract_version=self.contract.version, refused=refused)
 
-    def _account(self, rows: DataFrame, account: BatchAccount, batch: str) -> None:
-        if account.total("quarantined"):
-            accounting.write_quarantine(rows, self.lake, self.contract, batch, self.run_id)
-        self._audit(account, batch)
-
-    def _audit(self, account: BatchAccount, batch: str) -> None:
-        accounting.write_audit(self.files, self.lake, self.contract, batch, self.run_id, account)
+    def _ledger(self, plan: TablePlan, system: System) -> Ledger:
+        batch = batch_id(plan.checkpoint, system)
+        return Ledger(lake=self.lake, contract=self.contract, run_id=self.run_id, batch=batch)
 
 
 def _cut(rows: DataFrame) -> DataFrame:

@@ -7,10 +7,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts import raw_format
-from autocorp_assets.contracts.model import CHANGE_SEQ, PARTITION_MONTH, RECORD_KEY, SOURCE_SYSTEM, TableContract
+from autocorp_assets.contracts.model import CHANGE_SEQ, CHANGED_AT, RAW_FILE, RECORD_KEY, SOURCE_SYSTEM, TableContract
 from autocorp_assets.contracts.model import SourceSystem as System
 from spark_jobs import columns as c
 from spark_jobs.change_seq import FILE_TIME_DIGITS, POSITION_DIGITS, generation_text
+from spark_jobs.partitions import month_partition
 from spark_jobs.plan import FileKind, TablePlan
 from spark_jobs.values import fits
 
@@ -83,7 +84,6 @@ def _lineage(
     derived = {
         RECORD_KEY: F.concat(F.lit(f"{System.DATABASE}:"), cells[contract.primary_key][0].cast("string")),
         SOURCE_SYSTEM: F.lit(str(System.DATABASE)),
-        PARTITION_MONTH: F.date_format(cells[contract.month_of][0], "yyyy-MM") if contract.month_of else None,
         CHANGE_SEQ: F.concat_ws(
             ".",
             _generation(plan),
@@ -91,8 +91,9 @@ def _lineage(
             _file_time(),
             F.lpad(F.col(c.POSITION).cast("string"), POSITION_DIGITS, "0"),
         ),
-        "changed_at": F.to_timestamp(raw_format.COMMIT_TIME, _COMMIT_TIME_FORMAT),
-        "raw_file": F.regexp_extract("file_path", rf"^.*({raw_format.RAW_DATABASE}/.+)$", 1),
+        CHANGED_AT: F.to_timestamp(raw_format.COMMIT_TIME, _COMMIT_TIME_FORMAT),
+        RAW_FILE: F.regexp_extract("file_path", rf"^.*({raw_format.RAW_DATABASE}/.+)$", 1),
+        **month_partition(contract, lambda name: cells[name][0]),
     }
     return [derived[column.name].alias(column.name) for column in contract.lineage_columns]
 

@@ -13,6 +13,8 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import CHANGE_FILE, table_prefix
 from spark_jobs.checkpoint import AppliedDelivery, Checkpoint
 
+LARGE_BYTES = 16 * 1024 * 1024
+LARGE_ROWS = 100_000
 LOOK_BACK = timedelta(minutes=30)
 """How far behind the high-water mark a change file may still appear and be told from an applied one.
 
@@ -36,6 +38,7 @@ class LoadManifest:
     started_at: datetime
     files: tuple[str, ...]
     """Names of LOAD files in the table's raw folder."""
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,11 @@ class SourceFile:
     def name(self) -> str:
         return self.path.rsplit("/", 1)[-1]
 
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Self:
+        kind = FileKind(value["kind"])
+        return cls(kind=kind, **{name: item for name, item in value.items() if name != "kind"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class TablePlan:
@@ -82,6 +90,13 @@ class TablePlan:
     load_starts: tuple[tuple[int, str], ...] = ()
     """(generation, start sequence) of every load, ascending."""
     files: tuple[SourceFile, ...] = ()
+    load_rows: int = 0
+    """Rows of the loads that the plan takes in."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the work takes so long that a JVM's thorough compilation pays."""
+        return sum(file.size for file in self.files) > LARGE_BYTES or self.load_rows > LARGE_ROWS
 
     @property
     def is_empty(self) -> bool:
@@ -114,7 +129,8 @@ class TablePlan:
             base_commit=value["base_commit"],
             checkpoint=Checkpoint.from_json(value["checkpoint"]),
             load_starts=tuple((generation, start) for generation, start in value["load_starts"]),
-            files=tuple(SourceFile(**{**file, "kind": FileKind(file["kind"])}) for file in value["files"]),
+            files=tuple(SourceFile.from_dict(file) for file in value["files"]),
+            load_rows=value["load_rows"],
         )
 
 
@@ -163,6 +179,7 @@ def pending(
             *(_change_files(contract.name, known, loads, changes) if loads else ()),
             *_csv_files(known, deliveries),
         ),
+        load_rows=sum(load.rows for load in loads if load.generation > known.generation),
     )
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from autocorp_assets.contracts.model import CHANGE_SEQ, KeyForm, TableContract
+from autocorp_assets.contracts.model import CHANGE_SEQ, RAW_FILE, KeyForm, TableContract
 from spark_jobs import columns as c
 
 
@@ -42,7 +42,7 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataF
     """
     good = F.size(c.BROKEN) == 0
     # Broken rows may have no key: each is its own group, so that they spread over the cluster.
-    group = F.when(good, F.col(contract.record_key)).otherwise(F.concat_ws("#", "raw_file", c.POSITION))
+    group = F.when(good, F.col(contract.record_key)).otherwise(F.concat_ws("#", RAW_FILE, c.POSITION))
     rows = rows.withColumn("_good", good).withColumn("_group", group)
     if not is_csv:
         rows = _fill_unchanged(rows, contract)

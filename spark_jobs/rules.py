@@ -9,6 +9,7 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import (
+    REQUIRED,
     Between,
     Column,
     ColumnRule,
@@ -34,28 +35,27 @@ def broken_rules(
     for column in columns:
         value = F.col(column.name)
         if column.required:
-            yield f"{column.name}: required", value.isNull()
+            yield f"{column.name}: {REQUIRED}", value.isNull()
         for rule in column.rules:
-            name, broken = _column_rule(rule, value, delivered_on)
-            yield f"{column.name}: {name}", broken
+            yield f"{column.name}: {rule.label}", _breaks(rule, value, delivered_on)
     names = {column.name for column in columns}
     for rule in contract.rules:
         if isinstance(rule, SumsTo) and names.issuperset({rule.total, *rule.parts}):
             total = reduce(lambda left, right: left + right, (F.col(part) for part in rule.parts))
-            yield f"{rule.total}: sum of {' and '.join(rule.parts)}", F.col(rule.total) != total
+            yield f"{rule.total}: {rule.label}", F.col(rule.total) != total
 
 
-def _column_rule(rule: ColumnRule, value: Expression, delivered_on: Expression) -> tuple[str, Expression]:
+def _breaks(rule: ColumnRule, value: Expression, delivered_on: Expression) -> Expression:
     match rule:
         case Between(low, high):
             below = F.lit(False) if low is None else value < low
             above = F.lit(False) if high is None else value > high
-            return f"between {'' if low is None else low} and {'' if high is None else high}", below | above
+            return below | above
         case OneOf(values):
-            return "one of the known values", ~value.isin(*values)
+            return ~value.isin(*values)
         case Matches(pattern):
-            return "pattern", ~value.rlike(f"^(?:{pattern})$")
+            return ~value.rlike(rf"\A(?:{pattern})\z")
         case NotBefore(day):
-            return f"not before {day}", value < F.to_date(F.lit(day))
+            return value < F.to_date(F.lit(day))
         case NotAfterDelivery():
-            return "not after its delivery", F.to_date(value) > delivered_on
+            return F.to_date(value) > delivered_on

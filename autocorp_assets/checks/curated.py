@@ -9,7 +9,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.results import last_evaluation, rules_result
-from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.contracts.model import RAW_FILE, TableContract
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,6 @@ ROW_LIMIT = 200_000
 """Changed rows that one run judges: more would hold up a first load by seconds for no new insight."""
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
 """What becomes of a row that was read, exactly one of them."""
-RAW_FILE = "raw_file"
 
 Files = Sequence[Mapping[str, Any]]
 """Counts of each raw file, as the job reports them: `{"file", "read", "applied", …}`."""

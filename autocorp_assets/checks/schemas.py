@@ -14,10 +14,11 @@ import polars as pl
 from pandera.errors import SchemaErrors
 
 from autocorp_assets.contracts.model import (
+    CHANGED_AT,
+    REQUIRED,
     SOURCE_SYSTEM,
     Between,
     Column,
-    ColumnRule,
     Matches,
     NotAfterDelivery,
     NotBefore,
@@ -28,8 +29,6 @@ from autocorp_assets.contracts.model import (
     Unique,
 )
 
-CHANGED_AT = "changed_at"
-"""When the row was delivered: the commit's time, for a CSV row the date in its file's name."""
 SAMPLE_ROWS = 20
 SAMPLE_ROWS_OF_A_RULE = 5
 
@@ -86,7 +85,7 @@ def schema(contract: TableContract, columns: frozenset[str]) -> pa.DataFrameSche
 def row_rules(contract: TableContract, columns: frozenset[str]) -> dict[str, pl.Expr]:
     """For each rule that can be judged on these columns, whether a row passes it; never null."""
     rules = {
-        f"{column.name}: required": _required(column, contract)
+        f"{column.name}: {REQUIRED}": _required(column, contract)
         for column in contract.lake_columns
         if column.required and column.name in columns
     }
@@ -94,10 +93,10 @@ def row_rules(contract: TableContract, columns: frozenset[str]) -> dict[str, pl.
         for rule in column.rules:
             needed = {column.name, CHANGED_AT} if isinstance(rule, NotAfterDelivery) else {column.name}
             if needed <= columns:
-                rules[f"{column.name}: {_name(rule)}"] = COLUMN_RULES[type(rule)](rule, pl.col(column.name))
+                rules[f"{column.name}: {rule.label}"] = COLUMN_RULES[type(rule)](rule, pl.col(column.name))
     for rule in contract.rules:
         if isinstance(rule, SumsTo) and {rule.total, *rule.parts} <= columns:
-            rules[f"{rule.total}: sum of {', '.join(rule.parts)}"] = _sums_to(rule)
+            rules[f"{rule.total}: {rule.label}"] = _sums_to(rule)
         elif isinstance(rule, Unique) and set(rule.columns) <= columns:
             rules[f"{', '.join(rule.columns)}: unique"] = _unique(rule, contract)
     # A rule has nothing to say about a value that is not there.
@@ -146,10 +145,6 @@ def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) 
 
 def _row_check(expression: pl.Expr) -> Callable[[pa.PolarsData], pl.LazyFrame]:
     return lambda data: data.lazyframe.select(expression)
-
-
-def _name(rule: ColumnRule) -> str:
-    return RULE_NAMES[type(rule)]
 
 
 def _required(column: Column, contract: TableContract) -> pl.Expr:
@@ -203,11 +198,4 @@ COLUMN_RULES: Mapping[type, Callable[..., pl.Expr]] = {
     Matches: _matches,
     NotBefore: _not_before,
     NotAfterDelivery: _not_after_delivery,
-}
-RULE_NAMES: Mapping[type, str] = {
-    Between: "range",
-    OneOf: "known value",
-    Matches: "form",
-    NotBefore: "not before",
-    NotAfterDelivery: "not after delivery",
 }

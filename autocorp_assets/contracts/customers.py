@@ -14,12 +14,8 @@ CUSTOMERS = TableContract(
             required=True,
             description="The database's customer number; NULL for a person known only from the CSV export.",
         ),
-        Column(
-            name="first_name", source_type="VARCHAR(100)", required=True, personal=True, description="Given name."
-        ),
-        Column(
-            name="last_name", source_type="VARCHAR(100)", required=True, personal=True, description="Family name."
-        ),
+        Column(name="first_name", source_type="VARCHAR(100)", required=True, personal=True, description="Given name."),
+        Column(name="last_name", source_type="VARCHAR(100)", required=True, personal=True, description="Family name."),
         Column(
             name="email",
             source_type="VARCHAR(200)",

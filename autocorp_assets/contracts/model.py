@@ -40,12 +40,24 @@ class Between:
     low: int | None = None
     high: int | None = None
 
+    @property
+    def label(self) -> str:
+        bounds = (
+            f"at least {self.low}" if self.low is not None else "",
+            f"at most {self.high}" if self.high is not None else "",
+        )
+        return " and ".join(filter(None, bounds))
+
 
 @dataclass(frozen=True)
 class OneOf:
     """Value is one of these. NULL passes."""
 
     values: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return "known value"
 
 
 @dataclass(frozen=True)
@@ -54,12 +66,20 @@ class Matches:
 
     pattern: str
 
+    @property
+    def label(self) -> str:
+        return "form"
+
 
 @dataclass(frozen=True)
 class NotBefore:
     """Date or time is on or after this ISO date. NULL passes."""
 
     day: str
+
+    @property
+    def label(self) -> str:
+        return f"not before {self.day}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,10 @@ class NotAfterDelivery:
     time: so a replay years later decides the same.
     """
 
+    @property
+    def label(self) -> str:
+        return "not after its delivery"
+
 
 @dataclass(frozen=True)
 class SumsTo:
@@ -77,6 +101,10 @@ class SumsTo:
 
     total: str
     parts: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return f"sum of {' and '.join(self.parts)}"
 
 
 @dataclass(frozen=True)
@@ -96,6 +124,8 @@ class Unique:
 
 
 ColumnRule = Between | OneOf | Matches | NotBefore | NotAfterDelivery
+"""`label` names a rule after its column, in quarantine and in check reports alike."""
+REQUIRED = "required"
 TableRule = SumsTo | References | Unique
 
 
@@ -238,6 +268,8 @@ RECORD_KEY = "record_key"
 SOURCE_SYSTEM = "source_system"
 PARTITION_MONTH = "partition_month"
 CHANGE_SEQ = "change_seq"
+CHANGED_AT = "changed_at"
+RAW_FILE = "raw_file"
 
 SYSTEM_LINEAGE = (
     Column(
@@ -265,9 +297,9 @@ ROW_LINEAGE = (
         description="Position of the row's last change; greater is later.",
     ),
     Column(
-        name="changed_at",
+        name=CHANGED_AT,
         source_type="TIMESTAMP",
         description="When the source committed the change (UTC); for a CSV row, the date in its file's name.",
     ),
-    Column(name="raw_file", source_type="TEXT", description="Raw file that brought the row's last change."),
+    Column(name=RAW_FILE, source_type="TEXT", description="Raw file that brought the row's last change."),
 )

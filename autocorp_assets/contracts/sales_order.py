@@ -79,9 +79,7 @@ SALES_ORDER = TableContract(
             description="What was sold.",
             rules=(OneOf(ORDER_TYPES),),
         ),
-        Column(
-            name="status", source_type="VARCHAR(50)", default="'Completed'", description="State of the order."
-        ),
+        Column(name="status", source_type="VARCHAR(50)", default="'Completed'", description="State of the order."),
         Column(name="notes", source_type="TEXT", personal=True, description="Free text of the clerk."),
         Column(name="created_at", source_type="TIMESTAMP", default="now()", description="When the row was made."),
         Column(name="updated_at", source_type="TIMESTAMP", default="now()", description="When it last changed."),

@@ -200,6 +200,7 @@ def _manifests_of(table: str, manifests: Iterable[dict[str, Any]]) -> list[LoadM
             start_sequence=manifest["start_sequence"],
             started_at=datetime.fromisoformat(manifest["started_at"]),
             files=tuple(manifest["tables"][table]["files"]),
+            rows=manifest["tables"][table]["rows"],
         )
         for manifest in manifests
         if table in manifest["tables"]

@@ -26,6 +26,7 @@ MOST_CORES = 4
 MOST_MEMORY_GB = 3
 """Enough for 1.2 million rows; a third of a smaller machine's memory."""
 JAVA_OPTIONS_KEY = "spark.driver.extraJavaOptions"
+LIGHT_COMPILATION = "-XX:TieredStopAtLevel=1"
 
 
 def prepare(settings: Settings) -> None:
@@ -41,13 +42,8 @@ def jar_folder(settings: Settings) -> Path:
     return settings.cache.expanduser().absolute() / "jars"
 
 
-def spark_conf(settings: Settings, *, short_job: bool = True) -> dict[str, str]:
-    """Spark's configuration for jobs on this machine: what the lake needs, and what the machine gives.
-
-    Args:
-        settings: where jars and archive are.
-        short_job: compile lightly (C1 only): a job of seconds starts faster, one of minutes runs slower.
-    """
+def spark_conf(settings: Settings) -> dict[str, str]:
+    """Spark's configuration for jobs on this machine: what the lake needs, and what the machine gives."""
     cores = min(os.cpu_count() or 1, MOST_CORES)
     return {
         **LAKE_SPARK_CONF,
@@ -55,7 +51,7 @@ def spark_conf(settings: Settings, *, short_job: bool = True) -> dict[str, str]:
         "spark.driver.memory": f"{_heap_megabytes()}m",
         # Not spark.jars: those are copied for each session, and their classes cannot come from the archive.
         "spark.driver.extraClassPath": ":".join(_jars(settings)),
-        JAVA_OPTIONS_KEY: " ".join(map(_java_quoted, _java_options(settings, short_job=short_job))),
+        JAVA_OPTIONS_KEY: " ".join(map(_java_quoted, _java_options(settings))),
         "spark.default.parallelism": str(cores),
         "spark.sql.shuffle.partitions": str(cores),
         "spark.driver.bindAddress": LOOPBACK,
@@ -68,6 +64,11 @@ def spark_conf(settings: Settings, *, short_job: bool = True) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": (settings.home_folder / "spark-warehouse").as_uri(),
     }
+
+
+def compiled_lightly(conf: Mapping[str, str]) -> dict[str, str]:
+    """The configuration for a job of seconds: C1 alone starts faster; a job of minutes would run slower."""
+    return {**conf, JAVA_OPTIONS_KEY: f"{conf.get(JAVA_OPTIONS_KEY, '')} {LIGHT_COMPILATION}"}
 
 
 def spark_environment(conf: Mapping[str, str], scratch: Path) -> dict[str, str]:
@@ -105,7 +106,7 @@ def _heap_megabytes() -> int:
     return min(third, MOST_MEMORY_GB * 1024)
 
 
-def _java_options(settings: Settings, *, short_job: bool) -> list[str]:
+def _java_options(settings: Settings) -> list[str]:
     return [
         # Hudi measures objects with JOL, which would otherwise attach to the JVM and complain.
         "-Djol.skipHotspotSAAttach=true",
@@ -113,7 +114,6 @@ def _java_options(settings: Settings, *, short_job: bool) -> list[str]:
         f"-Dlog4j2.configurationFile={LOG_CONFIGURATION.as_uri()}",
         # Its file in the system's temporary folder would outlive a killed JVM.
         "-XX:-UsePerfData",
-        *(["-XX:TieredStopAtLevel=1"] if short_job else []),
         *archive_options(settings.cache, _jars(settings)),
     ]
 

@@ -69,7 +69,7 @@ class _Holder:
             message_reader=dg.PipesTempFileMessageReader(),
             extras={"plan": plan_extras(context.run.run_id, self.runner.lake, plans)},
         ) as session:
-            exit_code = self._run_process(log, session.get_bootstrap_env_vars())
+            exit_code = self._run_process(log, session.get_bootstrap_env_vars(), conf=self._conf_for(plans))
         ended = None if exit_code == 0 else how_it_ended(exit_code)
         return JobOutcome(
             results=tuple(
@@ -83,13 +83,19 @@ class _Holder:
             tail=tail(log) if ended else "",
         )
 
-    def _run_process(self, log: Path, pipes: Mapping[str, str]) -> int:
+    def _conf_for(self, plans: Sequence[TablePlan]) -> Mapping[str, Any]:
+        from autocorp_assets.local.spark_runtime import compiled_lightly
+
+        conf = self.runner.spark_conf
+        return conf if any(plan.is_large for plan in plans) else compiled_lightly(conf)
+
+    def _run_process(self, log: Path, pipes: Mapping[str, str], *, conf: Mapping[str, Any]) -> int:
         environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_THE_JOB}
         with log.open("ab") as output:
             process = subprocess.Popen(
                 self.runner.command,
                 cwd=self.runner.folder,
-                env={**environment, **pipes, SPARK_CONF_VARIABLE: json.dumps(dict(self.runner.spark_conf))},
+                env={**environment, **pipes, SPARK_CONF_VARIABLE: json.dumps(dict(conf))},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

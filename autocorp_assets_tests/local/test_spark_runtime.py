@@ -16,7 +16,13 @@ import tenacity
 
 from autocorp_assets.local import spark_jars
 from autocorp_assets.local.spark_jars import Jar, JarError, default_repository, fetch_jars
-from autocorp_assets.local.spark_runtime import spark_conf, spark_environment
+from autocorp_assets.local.spark_runtime import (
+    JAVA_OPTIONS_KEY,
+    LIGHT_COMPILATION,
+    compiled_lightly,
+    spark_conf,
+    spark_environment,
+)
 from autocorp_assets.settings import Settings
 from spark_jobs.spark_conf import LAKE_SPARK_CONF
 
@@ -122,11 +128,10 @@ def test_configuration_is_what_the_lake_needs_and_what_the_machine_gives(setting
     assert all(isinstance(value, str) for value in conf.values())
 
 
-def test_long_jobs_are_compiled_in_full(settings: Settings) -> None:
-    light = "-XX:TieredStopAtLevel=1"
-    options = "spark.driver.extraJavaOptions"
-    assert light in spark_conf(settings, short_job=True)[options]
-    assert light not in spark_conf(settings, short_job=False)[options]
+def test_short_jobs_are_compiled_lightly_and_long_ones_in_full(settings: Settings) -> None:
+    conf = spark_conf(settings)
+    assert LIGHT_COMPILATION not in conf[JAVA_OPTIONS_KEY]
+    assert LIGHT_COMPILATION in compiled_lightly(conf)[JAVA_OPTIONS_KEY]
 
 
 def test_properties_survive_javas_escaping(tmp_path: Path) -> None:
