@@ -1,0 +1,95 @@
+"""A customers export into Hudi, against plain Spark from CSV to Parquet in the same session."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.local.generator.exports import write_customers
+from autocorp_assets.local.spark_runtime import prepare, spark_conf, spark_environment
+from autocorp_assets.local.transfer import transfer
+from autocorp_assets.settings import Settings
+from spark_jobs.curation import Curation
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TABLE = "customers"
+FEED = FEEDS["customers"].name
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long the work takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def curate(spark: SparkSession, lake: Path) -> None:
+    """What a run of the platform does to the table."""
+    plan = LakeStorage(lake).pending_plans([TABLE])[TABLE]
+    contract = TABLES[TABLE]
+    Curation(
+        spark=spark.newSession(), contract=contract, lake=str(lake), run_id="benchmark", announce=lambda _: None
+    ).run(plan)
+
+
+def deliver(settings: Settings, day: date, count: int) -> Path:
+    """An export, transferred to raw."""
+    path = write_customers(settings.landing_folder, day, count=count)
+    transfer(FEED, landing=settings.landing_folder, lake=settings.lake, settled_seconds=0)
+    return path
+
+
+def measure(spark: SparkSession, settings: Settings, count: int) -> dict[str, float]:
+    """Seconds of each step, and its ratio to the peer."""
+    export = deliver(settings, date(2024, 11, 21), count)
+
+    def plain() -> None:
+        rows = spark.read.option("header", value=True).csv(str(export))
+        rows.write.mode("overwrite").parquet(str(settings.home_folder / "plain"))
+
+    cold = seconds(plain)
+    peer = min(seconds(plain) for _ in range(3))
+    first = seconds(lambda: curate(spark, settings.lake))
+    deliver(settings, date(2024, 12, 21), count)
+    again = seconds(lambda: curate(spark, settings.lake))
+    return {
+        "rows": count,
+        "plain_cold_seconds": cold,
+        "plain_seconds": peer,
+        "into_empty_seconds": first,
+        "into_empty_ratio": first / peer,
+        "same_again_seconds": again,
+        "same_again_ratio": again / peer,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=1_200_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home))
+        prepare(settings)
+        os.environ.update(spark_environment(spark_conf(settings), Path(home)))
+
+        from pyspark.sql import SparkSession
+
+        spark = SparkSession.builder.appName("benchmark").getOrCreate()
+        figures = measure(spark, settings, arguments.customers)
+        spark.stop()
+    print(json.dumps({name: round(value, 2) for name, value in figures.items()}))  # noqa: T201 the result
+
+
+if __name__ == "__main__":
+    main()
