@@ -14,12 +14,3 @@ ORDINAL_DIGITS = 6
 def generation_text(generation: int) -> str:
     """Load generation, the leading part of a database row's change_seq."""
     return f"{generation:0{GENERATION_DIGITS}d}"
-
-
-def generation_of(sequence: str, load_starts: tuple[tuple[int, str], ...]) -> int:
-    """Generation in which a change counts: the newest load that began at or before it.
-
-    `load_starts` holds (generation, start sequence) ascending. A change older than every load
-    belongs to generation 0: each load has seen it.
-    """
-    return max((generation for generation, start in load_starts if start <= sequence), default=0)
