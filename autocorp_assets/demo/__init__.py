@@ -1,0 +1,1 @@
+"""The main job on one machine: from empty sources to agreed tables, with its proof."""

@@ -1,0 +1,1 @@
+"""Whether the lake holds what its sources say: by key and by value, never by count alone."""
