@@ -104,7 +104,7 @@ def _show(report: DemoReport) -> None:
     console = Console(highlight=False)
     if report.tables:
         table = Table(title="Source against lake, every value compared", title_justify="left")
-        table.add_column("table")
+        table.add_column("table", no_wrap=True)
         for name in ("seeded", "source now", "lake, from database", "lake, from CSV", "differences"):
             table.add_column(name, justify="right")
         for line in report.tables:
