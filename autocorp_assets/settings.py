@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     """Data folder; a relative path is relative to the working directory."""
     source_dsn: SecretStr | None = None
     """libpq connection string of a PostgreSQL to read from instead of the embedded one."""
+    slot: str = "autocorp_lake"
+    """Replication slot in the source; one of its own for each data folder that follows the same source."""
     landing: Path | None = None
     """Folder in which CSV exports arrive; `<home>/landing` unless set."""
     cache: Path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autocorp"

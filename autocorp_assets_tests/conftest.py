@@ -1,13 +1,17 @@
-"""What tests of all parts share: settings of an empty data folder, and one Spark session for the whole suite."""
+"""What tests of all parts share: settings of an empty data folder, one PostgreSQL and one Spark session."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+from psycopg import conninfo, sql
 
+from autocorp_assets.local.source.postgres import EmbeddedPostgres
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,3 +45,27 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         session = SparkSession.builder.appName("autocorp tests").getOrCreate()
         yield session
         session.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """An empty, running server; `postgres.dsn` is its superuser's. It ends with the test process."""
+    # Crashes of the machine are not tested, so nothing has to reach its disk.
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings={"fsync": "off"})
+    server.start(guarded=True)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Connection string of a fresh, empty database; gone afterwards with its connections and slots."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres.dsn, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield conninfo.make_conninfo(postgres.dsn, dbname=name)
+        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+        admin.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", [name]
+        )
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -45,8 +45,9 @@ class Replicator:
         from autocorp_assets.local.replicator.__main__ import DSN_VARIABLE
 
         folders = ["--lake", self.settings.lake, "--state", self.settings.replication_folder]
+        slot = ["--slot", self.settings.slot]
         self._child = Guarded.start(
-            [sys.executable, "-m", "autocorp_assets.local.replicator", *folders],
+            [sys.executable, "-m", "autocorp_assets.local.replicator", *folders, *slot],
             name="replicator",
             log=self.settings.logs_folder / "replicator.log",
             # In the environment, since arguments are for everybody to read.
@@ -107,7 +108,8 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
         SourceError: the source is not fit to be read from.
         JarError: what Spark needs cannot be fetched.
     """
-    from autocorp_assets.local.replicator.service import DEFAULT_SLOT
+    from autocorp_assets.contracts import TABLES
+    from autocorp_assets.local.replicator.source import PUBLICATION
     from autocorp_assets.local.source.preflight import require_ready
     from autocorp_assets.local.spark_runtime import prepare
 
@@ -118,9 +120,7 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
         say("starting the source")
         source = stack.enter_context(open_source(settings))
         if not source.is_embedded:
-            from autocorp_assets.contracts import TABLES
-
-            require_ready(source.dsn, TABLES.values(), slot=DEFAULT_SLOT)
+            require_ready(source.dsn, TABLES.values(), slot=settings.slot, publication=PUBLICATION)
         say("starting the replicator")
         replicator = Replicator(settings=settings, source=source, say=say)
         replicator.start()
@@ -140,9 +140,7 @@ def require_free(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            message = (
-                f"port {port} is taken ({error.strerror}): choose another, `autocorp dev --port {port + 1}`"
-            )
+            message = f"port {port} is taken ({error.strerror}): choose another, `autocorp dev --port {port + 1}`"
             raise PlatformError(message) from error
 
 

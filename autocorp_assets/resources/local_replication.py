@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from autocorp_assets.contracts import TABLES
 from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState
 from autocorp_assets.settings import Settings
 
@@ -40,12 +41,17 @@ class LocalReplication:
         import psycopg
 
         from autocorp_assets.local.replicator.checkpoint import ReplicationError as ReplicatorError
+        from autocorp_assets.local.replicator.source import PUBLICATION, committed_lsn, connect, lsn_text
         from autocorp_assets.local.source.connection import SourceError, open_source
+        from autocorp_assets.local.source.preflight import require_ready
 
         started = time.monotonic()
         try:
             with open_source(self.settings) as source:
-                target = log_position(source.dsn)
+                if not source.is_embedded and not self._is_running():
+                    require_ready(source.dsn, TABLES.values(), slot=self.settings.slot, publication=PUBLICATION)
+                with connect(source.dsn) as connection:
+                    target = committed_lsn(connection)
                 if self._is_running():
                     self._wait(target, deadline=started + deadline_seconds, on_progress=on_progress)
                 else:
@@ -75,9 +81,12 @@ class LocalReplication:
             until_caught_up=True,
             deadline_seconds=deadline_seconds,
             on_progress=on_progress,
+            slot=self.settings.slot,
         )
 
     def _wait(self, target: int, *, deadline: float, on_progress: Progress) -> None:
+        from autocorp_assets.local.replicator.source import lsn_text
+
         told = time.monotonic()
         while (self._position() or 0) < target:
             now = time.monotonic()
@@ -92,20 +101,6 @@ class LocalReplication:
                 on_progress(f"waiting for the replicator to reach {lsn_text(target)}: {self.state().summary}")
                 told = now
             time.sleep(POLL_SECONDS)
-
-
-def log_position(dsn: str) -> int:
-    """How far the source's write-ahead log is flushed: everything committed so far lies before it."""
-    import psycopg
-
-    with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
-        row = connection.execute("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
-    return int(row[0]) if row else 0
-
-
-def lsn_text(position: int) -> str:
-    """PostgreSQL's notation of a log position."""
-    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
 
 
 def seconds_since(timestamp: str) -> float | None:

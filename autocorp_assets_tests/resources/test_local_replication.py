@@ -1,6 +1,9 @@
+import psycopg
 import pytest
 
-from autocorp_assets.resources.local_replication import LocalReplication, lsn_text
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.local.generator.seed import seed_database
+from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.ports import ReplicationError
 from autocorp_assets.settings import Settings
 
@@ -25,5 +28,23 @@ def test_a_source_that_does_not_answer_is_an_error_that_names_it(replication, mo
         LocalReplication(settings=Settings()).catch_up(deadline_seconds=5, on_progress=print)
 
 
-def test_positions_are_written_as_postgresql_does():
-    assert lsn_text(0x1_0000_00AB) == "1/AB"
+def test_a_source_that_is_not_ready_says_what_to_run(database, monkeypatch, tmp_path):
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
+
+    with pytest.raises(ReplicationError, match="auto_parts"):
+        LocalReplication(settings=Settings()).catch_up(deadline_seconds=5, on_progress=print)
+
+
+def test_anothers_database_is_replicated_through_its_connection_string(database, monkeypatch, tmp_path):
+    seed_database(database)
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
+    monkeypatch.setenv("AUTOCORP_SLOT", "of_this_test")
+    settings = Settings()
+
+    LocalReplication(settings=settings).catch_up(deadline_seconds=60, on_progress=print)
+
+    assert {load.rows for load in LakeStorage(settings.lake).load_manifests("sales_order")} == {1000}
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT slot_name FROM pg_replication_slots").fetchall() == [("of_this_test",)]

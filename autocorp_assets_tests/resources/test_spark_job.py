@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -17,6 +18,10 @@ time.sleep(600)
 """
 
 
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
 def test_cancelling_ends_the_whole_process_group_even_one_that_does_not_listen(monkeypatch):
     monkeypatch.setattr(spark_job, "STOP_SECONDS", 0.2)
     parent = subprocess.Popen([sys.executable, "-c", STUBBORN_FAMILY], stdout=subprocess.PIPE, start_new_session=True)
@@ -26,8 +31,11 @@ def test_cancelling_ends_the_whole_process_group_even_one_that_does_not_listen(m
     end_process_group(parent)
 
     assert parent.returncode == -signal.SIGKILL
-    gone = not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
-    assert gone
+    # SIGKILL is sent to the group at once, and the kernel takes a moment with each member.
+    deadline = time.monotonic() + 5
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(child)
 
 
 @pytest.mark.parametrize(("code", "said"), [(1, "exit code 1"), (-9, "killed by SIGKILL"), (137, "killed by SIGKILL")])
