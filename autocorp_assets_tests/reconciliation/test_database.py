@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.local.generator.seed import seed_database
@@ -45,16 +44,15 @@ def test_every_row_of_a_source_is_missing_in_a_lake_without_tables(database, tmp
 def test_money_is_compared_as_an_exact_amount(database):
     seed_database(database)
     with psycopg.connect(database) as connection:
-        connection.execute(
-            sql.SQL(
-                "UPDATE service SET labor_cost = '$1,234.56' WHERE serviceid = (SELECT min(serviceid) FROM service)"
-            )
-        )
-        key = connection.execute("SELECT min(serviceid) FROM service").fetchone()[0]
+        changed = connection.execute(
+            "UPDATE service SET labor_cost = '$1,234.56' "
+            "WHERE serviceid = (SELECT min(serviceid) FROM service) RETURNING serviceid"
+        ).fetchone()
 
     costs = {row[0]: row[-1] for row in source_rows(database, TABLES["service"])}
 
-    assert costs[key] == Decimal("1234.56")
+    assert changed is not None
+    assert costs[changed[0]] == Decimal("1234.56")
 
 
 @pytest.mark.spark
