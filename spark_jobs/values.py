@@ -6,8 +6,8 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import Column
+from autocorp_assets.contracts.raw_format import BLANKS
 
-_BLANKS = " \t\r\n\f\u00a0\u2007\u202f\u3000"
 _GROUPED = r"^[+-]?\$?\d{1,3}(,\d{3})+(\.\d*)?$"
 _NUMBER = r"^[+-]?\d+(\.\d*)?$"
 _TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$"
@@ -16,7 +16,7 @@ _WIDEST = "decimal(38,10)"
 
 def trimmed(cell: Expression) -> Expression:
     """The cell without surrounding white space."""
-    return F.btrim(cell, F.lit(_BLANKS))
+    return F.btrim(cell, F.lit(BLANKS))
 
 
 def plain_number(text: Expression) -> Expression:

@@ -105,8 +105,8 @@ def _show(report: DemoReport) -> None:
     if report.tables:
         table = Table(title="Source against lake, every value compared", title_justify="left")
         table.add_column("table", no_wrap=True)
-        for name in ("seeded", "source now", "lake, from database", "lake, from CSV", "differences"):
-            table.add_column(name, justify="right")
+        for name in ("seeded", "source", "lake", "lake (CSV)", "differences"):
+            table.add_column(name, justify="right", no_wrap=True)
         for line in report.tables:
             counts = (line.seed_rows, line.source_rows, line.lake_rows, line.csv_rows, line.differences)
             table.add_row(line.table, *(f"{count:,}" for count in counts))

@@ -41,6 +41,9 @@ LOAD_FILE = re.compile(r"LOAD[0-9A-Fa-f]{8}\.parquet")
 CHANGE_FILE = re.compile(r"(?P<time>\d{8}-\d{9})[^/]*\.parquet")
 """Change files are named by time, such as `20241121-103005123.parquet`; a suffix keeps names apart."""
 
+BLANKS = " \t\r\n\f\u00a0\u2007\u202f\u3000"
+"""White space that is trimmed round the cells of a CSV file."""
+
 
 def table_prefix(table: str) -> str:
     """Folder of one table's raw files, relative to the lake's root."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED
 from autocorp_assets.contracts.model import SOURCE_SYSTEM, KeyForm, SourceSystem
-from autocorp_assets.contracts.raw_format import AUDIT, feed_prefix
+from autocorp_assets.contracts.raw_format import AUDIT, BLANKS, feed_prefix
 from autocorp_assets.query.engine import LAKE_SCHEMA, LakeQuery
 
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
@@ -95,6 +95,8 @@ def value_differences(feed: str, path: Path, lake: Path) -> int:
     query = f"SELECT {names} FROM {LAKE_SCHEMA}.{contract.name} WHERE {SOURCE_SYSTEM} = ?"  # noqa: S608
     stored = LakeQuery(lake).run(query, parameters=[str(SourceSystem.CSV)]).table
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET VARIABLE blanks = ?", [BLANKS])
     connection.register("stored", stored)
     (key,) = csv_feed.key
     cells = ", ".join(f'nullif(trim("{name}"), \'\') AS "{name}"' for name in csv_feed.columns)
@@ -102,7 +104,7 @@ def value_differences(feed: str, path: Path, lake: Path) -> int:
     delivered = f"""
         SELECT {cells}
         FROM (SELECT *, row_number() OVER () AS position FROM read_csv(?, all_varchar = true, parallel = false))
-        QUALIFY row_number() OVER (PARTITION BY lower(trim("{key}")) ORDER BY position DESC) = 1
+        QUALIFY row_number() OVER (PARTITION BY lower(trim("{key}", getvariable('blanks'))) ORDER BY position DESC) = 1
     """  # noqa: S608
     both = f"(({delivered}) EXCEPT ALL FROM stored) UNION ALL (FROM stored EXCEPT ALL ({delivered}))"
     found = connection.execute(f"SELECT count(*) FROM ({both})", [str(path), str(path)]).fetchone()  # noqa: S608

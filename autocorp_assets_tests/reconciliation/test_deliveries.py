@@ -1,0 +1,55 @@
+"""What the lake says became of a delivery is held against who wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from autocorp_assets.contracts import FEEDS
+from autocorp_assets.reconciliation.deliveries import (
+    Expected,
+    account_differences,
+    compares_by_value,
+    stored_rows,
+    value_differences,
+)
+
+pytestmark = pytest.mark.spark
+
+HEADER = ",".join(FEEDS["customers"].columns)
+ROWS = """Zoë,"O'Brien, Jr",\t a@example.com ,,"1 Main
+Street",X,IL,00123
+Old,Brien,b@example.com,1,2 Main,X,IL,1
+New,Brien,B@example.com,1,2 Main,X,IL,1
+"""
+EXPECTED = Expected(file="customers-20241121.csv", rows=3, applied=2, superseded=1, duplicate=0, quarantined=0)
+
+
+@pytest.fixture
+def delivered(lake):
+    path = lake.raw.csv("customers", "20241121", f"{HEADER}\n{ROWS}")
+    lake.curate("customers")
+    return path
+
+
+def test_a_delivery_that_arrived_whole_shows_no_difference(lake, delivered):
+    assert account_differences("customers", [EXPECTED], lake.root) == []
+    assert stored_rows("customers", lake.root) == 2
+    assert value_differences("customers", delivered, lake.root) == 0
+
+
+def test_counts_and_values_that_disagree_are_told(lake, delivered):
+    wrong = replace(EXPECTED, quarantined=1)
+    unknown = replace(EXPECTED, file="customers-20241122.csv")
+    delivered.write_text(delivered.read_text().replace("New", "Newer"))
+
+    assert account_differences("customers", [wrong, unknown], lake.root) == [
+        "customers-20241121.csv: quarantined 0 instead of 1",
+        "customers-20241122.csv: no run has accounted for it",
+    ]
+    assert value_differences("customers", delivered, lake.root) == 2
+
+
+def test_only_text_with_one_row_a_key_is_compared_by_value():
+    assert [feed for feed in FEEDS if compares_by_value(feed)] == ["customers"]
