@@ -99,13 +99,24 @@ def value_differences(feed: str, path: Path, lake: Path) -> int:
     connection.execute("SET VARIABLE blanks = ?", [BLANKS])
     connection.register("stored", stored)
     (key,) = csv_feed.key
-    cells = ", ".join(f'nullif(trim("{name}"), \'\') AS "{name}"' for name in csv_feed.columns)
-    # The last row of a key wins: the file is read in its order.
-    delivered = f"""
-        SELECT {cells}
-        FROM (SELECT *, row_number() OVER () AS position FROM read_csv(?, all_varchar = true, parallel = false))
-        QUALIFY row_number() OVER (PARTITION BY lower(trim("{key}", getvariable('blanks'))) ORDER BY position DESC) = 1
-    """  # noqa: S608
-    both = f"(({delivered}) EXCEPT ALL FROM stored) UNION ALL (FROM stored EXCEPT ALL ({delivered}))"
-    found = connection.execute(f"SELECT count(*) FROM ({both})", [str(path), str(path)]).fetchone()  # noqa: S608
+    cells = ", ".join(f"nullif(trim(\"{name}\", getvariable('blanks')), '') AS \"{name}\"" for name in csv_feed.columns)
+    # The last row of a key wins: one thread numbers the rows in the order of the file.
+    connection.execute("SET threads = 1")
+    connection.execute(
+        "CREATE TABLE numbered AS SELECT *, row_number() OVER () AS position FROM read_csv(?, all_varchar = true)",
+        [str(path)],
+    )
+    connection.execute("RESET threads")
+    found = connection.execute(
+        f"""
+        WITH delivered AS (
+            SELECT {cells} FROM numbered
+            QUALIFY row_number() OVER (
+                PARTITION BY lower(trim("{key}", getvariable('blanks'))) ORDER BY position DESC
+            ) = 1
+        )
+        SELECT count(*)
+        FROM ((FROM delivered EXCEPT ALL FROM stored) UNION ALL (FROM stored EXCEPT ALL FROM delivered))
+        """  # noqa: S608
+    ).fetchone()
     return int(found[0]) if found else 0

@@ -14,6 +14,7 @@ from autocorp_assets.reconciliation.deliveries import (
     stored_rows,
     value_differences,
 )
+from autocorp_assets_tests.spark_jobs.lake import Lake
 
 pytestmark = pytest.mark.spark
 
@@ -24,6 +25,11 @@ Old,Brien,b@example.com,1,2 Main,X,IL,1
 New,Brien,B@example.com,1,2 Main,X,IL,1
 """
 EXPECTED = Expected(file="customers-20241121.csv", rows=3, applied=2, superseded=1, duplicate=0, quarantined=0)
+
+
+@pytest.fixture
+def lake(tmp_path, spark):
+    return Lake(tmp_path, spark)
 
 
 @pytest.fixture
