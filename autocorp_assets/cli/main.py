@@ -15,6 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 DEBUG_VARIABLE = "AUTOCORP_DEBUG"
+INTERRUPTED = 130
+"""Exit code that shells give to a command that Ctrl-C ended."""
 OUR_PACKAGES = ("autocorp_assets", "spark_jobs")
 
 
@@ -29,6 +31,9 @@ class OneLineErrors(TyperGroup):
                 raise
             typer.secho(f"error: {message_of(error)}", fg=typer.colors.RED, err=True)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            typer.secho("interrupted: nothing is half-done, and the next run carries on", err=True)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def message_of(error: Exception) -> str:

@@ -159,14 +159,19 @@ class _Step:
 
     @classmethod
     def run(cls, job: dg.JobDefinition, keys: list[dg.AssetKey], instance: dg.DagsterInstance) -> _Step:
+        import dagster as dg
+
         started = time.monotonic()
-        result = job.execute_in_process(
-            instance=instance,
-            asset_selection=keys,
-            raise_on_error=False,
-            run_config={"loggers": {PROGRESS: {}}},
-            tags={"autocorp/trigger": "sync"},
-        )
+        try:
+            result = job.execute_in_process(
+                instance=instance,
+                asset_selection=keys,
+                raise_on_error=False,
+                run_config={"loggers": {PROGRESS: {}}},
+                tags={"autocorp/trigger": "sync"},
+            )
+        except dg.DagsterExecutionInterruptedError as interrupted:
+            raise KeyboardInterrupt from interrupted
         return cls(result=result, seconds=time.monotonic() - started)
 
     def failures(self) -> list[dg.DagsterEvent]:

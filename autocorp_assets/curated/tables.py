@@ -53,8 +53,6 @@ def curated_tables(
         check_specs=[spec for contract in contracts.values() for spec in check_specs(contract)],
         can_subset=True,
         pool=LAKE_WRITER,
-        # A killed Spark process is tried once more: commits are atomic, and the second run plans anew.
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=retry_delay_seconds),
         description="Validate, standardise, reduce and merge what raw has new, in one Spark job.",
     )
     def curate(
@@ -70,7 +68,7 @@ def curated_tables(
         yield from _unchanged(context, idle, lake)
         if outcome is not None:
             yield from _curated(context, outcome, [contracts[plan.table] for plan in pending], lake)
-            _raise_for_bad(outcome, pending)
+            _raise_for_bad(outcome, pending, retry_delay_seconds)
 
     return curate
 
@@ -131,11 +129,11 @@ def _curated(
             yield from check_table(contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context))
 
 
-def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan]) -> None:
+def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_delay_seconds: float) -> None:
     bad = bad_tables(outcome, pending)
     if not bad:
         return
-    raise dg.Failure(
+    failure = dg.Failure(
         description="\n".join(
             [
                 f"{len(bad)} of {len(pending)} tables were not curated; the others are up to date.",
@@ -148,9 +146,12 @@ def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan]) -> None:
             "job_log": dg.MetadataValue.path(str(outcome.log)),
             "errors": {table.table: str(table) for table in bad},
         },
-        # Data that is refused once is refused again; only a process that died deserves a second try.
-        allow_retries=outcome.ended is not None,
     )
+    if outcome.ended is None:
+        raise failure
+    # Data that is refused once is refused again; only a process that died deserves a second try: commits are
+    # atomic, and the second run plans anew. Not a RetryPolicy, which Dagster applies to Ctrl-C as well.
+    raise dg.RetryRequested(max_retries=1, seconds_to_wait=retry_delay_seconds) from failure
 
 
 def _checks(context: dg.AssetExecutionContext) -> frozenset[dg.AssetCheckKey]:

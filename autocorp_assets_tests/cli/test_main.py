@@ -32,7 +32,7 @@ def test_the_command_line_starts_without_anything_heavy():
     assert found.stdout.split() == []
 
 
-def failing(error: Exception) -> typer.Typer:
+def failing(error: BaseException) -> typer.Typer:
     commands = typer.Typer(cls=OneLineErrors, pretty_exceptions_enable=False)
 
     @commands.callback()
@@ -73,3 +73,10 @@ def test_wrong_usage_is_told_as_usage():
 
     assert result.exit_code == 2
     assert "--nonsense" in result.stderr
+
+
+def test_ctrl_c_is_told_and_has_its_exit_code():
+    result = runner.invoke(failing(KeyboardInterrupt()), ["fail"])
+
+    assert result.exit_code == 130
+    assert "interrupted" in result.stderr
