@@ -25,6 +25,8 @@ FILE_LIMIT = 20
 ROW_LIMIT = 20_000
 """Rows of one check: enough to see a change of habit at the source, read in well under a second."""
 DELETE = "D"
+UNREADABLE = (pl.exceptions.ComputeError, OSError)
+"""What polars raises for a file that is cut off, or is something else."""
 
 RAW_TYPES: dict[str, tuple[type[pl.DataType], ...]] = {
     "int": (pl.Int32, pl.Int16, pl.Int8),
@@ -61,7 +63,11 @@ def table_findings(lake: LakeStorage, contract: TableContract) -> SchemaFindings
 
 
 def _differences(file: Path, contract: TableContract) -> list[str]:
-    found = {name: kind for name, kind in pl.read_parquet_schema(file).items() if name not in RAW_COLUMNS}
+    try:
+        schema = pl.read_parquet_schema(file)
+    except UNREADABLE as error:
+        return [f"not a whole Parquet file ({error})"]
+    found = {name: kind for name, kind in schema.items() if name not in RAW_COLUMNS}
     unknown = [f"unknown column {name} ({kind})" for name, kind in found.items() if name not in contract.column_by_name]
     missing = [f"missing column {name}" for name in contract.column_by_name if name not in found]
     retyped = [
@@ -73,13 +79,17 @@ def _differences(file: Path, contract: TableContract) -> list[str]:
 
 
 def newest_changes(lake: LakeStorage, contract: TableContract) -> pl.DataFrame:
-    """At most ROW_LIMIT of the newest rows that a table's raw files hold, deletes left out."""
+    """At most ROW_LIMIT of the newest rows that a table's raw files hold, deletes and unreadable files left out."""
     frames: list[pl.DataFrame] = []
     rows = 0
     for file in newest_files(lake, contract.name):
         if rows >= ROW_LIMIT:
             break
-        frame = _as_lake_rows(pl.read_parquet(file, n_rows=ROW_LIMIT - rows), contract)
+        try:
+            raw = pl.read_parquet(file, n_rows=ROW_LIMIT - rows)
+        except UNREADABLE:  # the schema check names it
+            continue
+        frame = _as_lake_rows(raw, contract)
         frames.append(frame)
         rows += frame.height
     if not frames:

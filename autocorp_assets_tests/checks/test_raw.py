@@ -107,3 +107,16 @@ def test_the_newest_delivery_is_judged_by_its_header_and_its_rows(lake):
         "order_date: not after its delivery": 1,
         "payment_method: known value": 1,
     }
+
+
+def test_a_truncated_file_is_named_and_the_rest_is_judged(lake):
+    change_file(lake, "20260102-030405000.parquet", [{"sku": "A", "name": None}])
+    change_file(lake, "20260102-030406000.parquet", [{"sku": "B", "name": "pad"}])
+    (truncated,) = Path(lake.root).rglob("20260102-030406000.parquet")
+    truncated.write_bytes(truncated.read_bytes()[:-10])
+
+    results = of_table(lake)
+
+    assert "not a whole Parquet file" in (results["schema"].description or "")
+    assert truncated.name in (results["schema"].description or "")
+    assert not results["rules"].passed
