@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +22,8 @@ from autocorp_assets.contracts import TABLES
 from spark_jobs.curation import Curation, TableReport
 from spark_jobs.plan import TablePlan
 
-_RAW_PATH = re.compile(r"\braw/(?:database|csv)/[^\s'\":,)]+")
+_RAW_PATH = re.compile(r"\braw/(?:database|csv)/[^\s'\":,)]+[^\s'\":,.)]")
+_JAVA_FRAME = re.compile(r"^\s*(at |\.\.\. \d+ more)")
 _REASON_CHARACTERS = 2_000
 
 
@@ -53,8 +55,9 @@ def _curate(pipes: PipesContext, spark: SparkSession, plan: TablePlan, request: 
     try:
         report = curation.run(plan)
     except Exception as error:  # noqa: BLE001 any failure of a table is that table's result
-        reason = str(error)
+        reason = without_frames(str(error))
         file = _RAW_PATH.search(reason)
+        traceback.print_exc()
         pipes.log.error(f"{plan.table}: {reason}")
         pipes.report_custom_message(
             {"table": plan.table, "error": reason[:_REASON_CHARACTERS], "file": file[0] if file else None}
@@ -63,6 +66,12 @@ def _curate(pipes: PipesContext, spark: SparkSession, plan: TablePlan, request: 
         pipes.report_asset_materialization(
             asset_key=f"curated/{plan.table}", metadata=metadata(report), data_version=report.commit
         )
+
+
+def without_frames(message: str) -> str:
+    """A JVM's message and its causes, each once, without their stack frames: those are in the log."""
+    lines = (line.removeprefix("Caused by: ") for line in message.splitlines() if not _JAVA_FRAME.match(line))
+    return "\n".join(dict.fromkeys(lines))
 
 
 def metadata(report: TableReport) -> dict[str, Any]:
