@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from autocorp_assets.resources.ports import ReplicationState
 
 app = typer.Typer()
+EXAMPLES = """
+At a glance: autocorp status
+
+What lags, with jq: autocorp status --json | jq '.tables[] | select(.lag_seconds > 600) | .table'
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +130,7 @@ def _summary(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> 
     )
 
 
-@app.command("status")
+@app.command("status", epilog=EXAMPLES)
 def status_command(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON on stdout.")] = False
 ) -> None:

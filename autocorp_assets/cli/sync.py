@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from autocorp_assets.contracts.model import TableContract
 
 app = typer.Typer()
+EXAMPLES = """
+All of it, for cron: autocorp sync
+
+Two tables, for a script: autocorp sync --table customers --table sales_order --json
+"""
 PROGRESS = "progress"
 PIPES_CHATTER = "[pipes] external process successfully"
 
@@ -263,7 +268,7 @@ def _plain(metadata: Mapping[str, dg.MetadataValue]) -> Iterator[tuple[str, Any]
     yield from ((name, value.value) for name, value in metadata.items())
 
 
-@app.command("sync")
+@app.command("sync", epilog=EXAMPLES)
 def sync_command(
     *,
     table: Annotated[list[str] | None, typer.Option("--table", "-t", help="Only this table; may be repeated.")] = None,
