@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from autocorp_assets.cli.main import app
@@ -35,6 +36,7 @@ COMMANDS = [entry for row in TABLE for entry in documented(row)]
 def test_each_documented_command_has_its_options_and_examples(command, options):
     found = get_command(app)
     for word in command.split():
+        assert isinstance(found, TyperGroup)
         found = found.commands[word]
 
     known = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
@@ -44,9 +46,10 @@ def test_each_documented_command_has_its_options_and_examples(command, options):
 
 
 def test_every_command_is_documented():
-    top = {command.split()[0] for command, _ in COMMANDS}
+    group = get_command(app)
 
-    assert top == set(get_command(app).commands)
+    assert isinstance(group, TyperGroup)
+    assert {command.split()[0] for command, _ in COMMANDS} == set(group.commands)
 
 
 def test_make_targets_exist():

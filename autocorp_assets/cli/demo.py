@@ -15,7 +15,7 @@ from autocorp_assets.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autocorp_assets.demo.run import Demo, DemoReport, Progress
+    from autocorp_assets.operations.demo import Demo, DemoReport, Progress
 
 app = typer.Typer()
 EXAMPLES = """
@@ -45,7 +45,7 @@ def demo(
     """
     from rich.console import Console
 
-    from autocorp_assets.demo.run import Demo
+    from autocorp_assets.operations.demo import Demo
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _display(console) as (on_step, on_progress):

@@ -27,7 +27,7 @@ def dev(
 
     Ctrl-C stops all of it; what is under way is taken up again by the next start or by `autocorp sync`.
     """
-    from autocorp_assets.cli.platform import run_platform
+    from autocorp_assets.operations.platform import run_platform
 
     settings = Settings()
     signal.signal(signal.SIGTERM, _interrupt)

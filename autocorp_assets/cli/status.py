@@ -110,7 +110,7 @@ def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict
     if not settings.dagster_folder.is_dir():
         return {contract.name: LastChecks() for contract in contracts}
     from autocorp_assets.checks.curated import check_specs
-    from autocorp_assets.cli.instance import open_instance
+    from autocorp_assets.operations.instance import open_instance
 
     with open_instance(settings) as instance:
         return {

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from autocorp_assets.cli.main import DEBUG_VARIABLE, OneLineErrors, app
-from autocorp_assets.cli.sync import SyncError
+from autocorp_assets.operations.sync import SyncError
 
 runner = CliRunner()
 HEAVY = ("dagster", "pyspark", "polars", "pandera", "duckdb", "deltalake", "pyarrow", "psycopg", "numpy", "faker")

@@ -4,12 +4,12 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from autocorp_assets.cli.instance import INSTANCE_CONFIG, open_instance, prepare_home
 from autocorp_assets.cli.main import app
-from autocorp_assets.cli.sync import sync
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.deployments.local import local_resources
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.operations.instance import INSTANCE_CONFIG, open_instance, prepare_home
+from autocorp_assets.operations.sync import sync
 from autocorp_assets.resources.local_transfer import LocalTransfer
 from autocorp_assets.resources.ports import CaughtUp, ReplicationError
 from autocorp_assets.settings import PROJECT_FOLDER, Settings

@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.demo.home import make_fresh
+from autocorp_assets.operations.demo_home import make_fresh
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from autocorp_assets.cli.sync import SyncReport
     from autocorp_assets.local.generator.landing import FileManifest
+    from autocorp_assets.operations.sync import SyncReport
     from autocorp_assets.reconciliation.database import TableDifference
 
 EXPORT_DAY = date(2024, 12, 31)
@@ -145,7 +145,7 @@ class Demo:
         return [FileManifest.read(landing, people.name), *orders.files]
 
     def _sync(self, name: str) -> bool:
-        from autocorp_assets.cli.sync import sync
+        from autocorp_assets.operations.sync import sync
 
         with self._step(name):
             passed = sync(self.settings, on_progress=self.on_progress)

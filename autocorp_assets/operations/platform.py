@@ -190,7 +190,7 @@ def last_lines(log: Path, count: int = 20) -> str:
 
 
 def _dagster(settings: Settings, port: int) -> Guarded:
-    from autocorp_assets.cli.instance import prepare_home
+    from autocorp_assets.operations.instance import prepare_home
 
     home = prepare_home(settings)
     return Guarded.start(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autocorp_assets.demo.home import MARKER, NotFreshError, make_fresh
+from autocorp_assets.operations.demo_home import MARKER, NotFreshError, make_fresh
 from autocorp_assets.settings import Settings
 
 

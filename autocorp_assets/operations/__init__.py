@@ -1,0 +1,1 @@
+"""What an operator sets off: a headless pass, the running platform, the demo. The command line only calls these."""

@@ -1,0 +1,259 @@
+"""One headless pass from source to curated tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from autocorp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from autocorp_assets.contracts.model import TableContract
+
+PROGRESS = "progress"
+PIPES_CHATTER = "[pipes] external process successfully"
+
+
+class SyncError(ValueError):
+    """The pass could not be made as it was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableResult:
+    """What a pass did to one curated table."""
+
+    table: str
+    rows_applied: int = 0
+    rows_quarantined: int = 0
+    commit: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckCounts:
+    """Checks that a pass evaluated; `failed` are errors, `warned` are failing checks that only warn."""
+
+    passed: int = 0
+    failed: int = 0
+    warned: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncReport:
+    """What one pass came to."""
+
+    ok: bool
+    tables: tuple[TableResult, ...]
+    checks: CheckCounts
+    failed_checks: tuple[str, ...]
+    """`asset: check: reason` of each check that failed as an error."""
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The documented JSON of `autocorp sync --json`."""
+        value = asdict(self)
+        del value["failed_checks"]
+        return value
+
+
+def sync(
+    settings: Settings, tables: Sequence[str] | None = None, *, on_progress: Callable[[str], None] = lambda _: None
+) -> SyncReport:
+    """Replicate, transfer and curate once, through the Dagster instance of the data folder.
+
+    Exports in the landing folder count as whole at once: who syncs says that they are.
+
+    Args:
+        settings: of the deployment.
+        tables: only these; all unless given.
+        on_progress: takes one line for the operator.
+
+    Raises:
+        SyncError: a table does not exist.
+    """
+    import dagster as dg
+
+    from autocorp_assets.operations.instance import open_instance, without_dead_runs
+
+    # Dagster warns of what it uses itself.
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+    contracts = _contracts(tables)
+    started = time.monotonic()
+    steps = []
+    with open_instance(settings) as instance, without_dead_runs(instance):
+        job = _job(settings, on_progress)
+        for name, keys in _steps(contracts):
+            on_progress(name)
+            step = _Step.run(job, keys, instance)
+            on_progress(f"{name}: {'done' if step.result.success else 'FAILED'} in {step.seconds:.1f} s")
+            steps.append(step)
+    return _report(contracts, steps, time.monotonic() - started)
+
+
+def _contracts(tables: Sequence[str] | None) -> list[TableContract]:
+    from autocorp_assets.contracts import TABLES
+
+    if unknown := [name for name in tables or () if name not in TABLES]:
+        message = f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}"
+        raise SyncError(message)
+    return [TABLES[name] for name in tables or TABLES]
+
+
+def _steps(contracts: Sequence[TableContract]) -> Iterator[tuple[str, list[dg.AssetKey]]]:
+    """Separate runs, in order: what has arrived is curated even if the source or one feed fails."""
+    from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
+
+    yield "replicate the database", [raw_table_key(contract.name) for contract in contracts]
+    if feeds := [raw_feed_key(contract.csv_feed.name) for contract in contracts if contract.csv_feed]:
+        yield "transfer exports", feeds
+    yield "curate", [curated_key(contract.name) for contract in contracts]
+
+
+def _job(settings: Settings, on_progress: Callable[[str], None]) -> dg.JobDefinition:
+    from autocorp_assets.definitions import definitions
+    from autocorp_assets.deployments.local import local_resources
+    from autocorp_assets.resources.local_transfer import LocalTransfer
+
+    return definitions(
+        settings,
+        resources={**local_resources(settings), "transfer": LocalTransfer(settings=settings, settled_seconds=0)},
+        loggers={PROGRESS: _progress_logger(on_progress)},
+    ).resolve_implicit_global_asset_job_def()
+
+
+def _progress_logger(on_progress: Callable[[str], None]) -> dg.LoggerDefinition:
+    """Lets through what assets say, and not the many events of Dagster itself: those are in the UI."""
+    import dagster as dg
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            line = meta.get("orig_message") or record.getMessage()
+            if not meta.get("dagster_event") and not line.startswith(PIPES_CHATTER):
+                on_progress(line)
+
+    @dg.logger
+    def progress(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("autocorp.sync", level=logging.INFO)
+        logger.addHandler(Forward())
+        return logger
+
+    return progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    result: dg.ExecuteInProcessResult
+    seconds: float
+
+    @classmethod
+    def run(cls, job: dg.JobDefinition, keys: list[dg.AssetKey], instance: dg.DagsterInstance) -> _Step:
+        import dagster as dg
+
+        started = time.monotonic()
+        try:
+            result = job.execute_in_process(
+                instance=instance,
+                asset_selection=keys,
+                raise_on_error=False,
+                run_config={"loggers": {PROGRESS: {}}},
+                tags={"autocorp/trigger": "sync"},
+            )
+        except dg.DagsterExecutionInterruptedError as interrupted:
+            raise KeyboardInterrupt from interrupted
+        return cls(result=result, seconds=time.monotonic() - started)
+
+    def failures(self) -> list[dg.DagsterEvent]:
+        return [event for event in self.result.all_events if event.is_step_failure]
+
+
+def _report(contracts: Sequence[TableContract], steps: Sequence[_Step], seconds: float) -> SyncReport:
+    import dagster as dg
+
+    errors = _errors(contracts, steps)
+    results = tuple(_table_result(contract, steps[-1], errors.get(contract.name)) for contract in contracts)
+    evaluations = [evaluation for step in steps for evaluation in step.result.get_asset_check_evaluations()]
+    failing = [evaluation for evaluation in evaluations if not evaluation.passed]
+    failed = [evaluation for evaluation in failing if evaluation.severity is dg.AssetCheckSeverity.ERROR]
+    return SyncReport(
+        ok=not failed and not errors and all(step.result.success for step in steps),
+        tables=results,
+        checks=CheckCounts(
+            passed=len(evaluations) - len(failing), failed=len(failed), warned=len(failing) - len(failed)
+        ),
+        failed_checks=tuple(
+            f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}: {evaluation.description or 'failed'}"
+            for evaluation in failed
+        ),
+        seconds=round(seconds, 3),
+    )
+
+
+def _errors(contracts: Sequence[TableContract], steps: Sequence[_Step]) -> Mapping[str, str]:
+    """By table: the curated op names its bad ones; a step before it concerns all tables that it feeds."""
+    errors: dict[str, str] = {}
+    for name, found in (item for step in steps for item in _failures(step, contracts)):
+        errors[name] = f"{errors[name]}; {found}" if name in errors else found
+    return errors
+
+
+def _failures(step: _Step, contracts: Sequence[TableContract]) -> Iterator[tuple[str, str]]:
+    import dagster as dg
+
+    events = step.failures()
+    for event in events:
+        told = event.step_failure_data.user_failure_data
+        named = told.metadata.get("errors") if told else None
+        if isinstance(named, dg.JsonMetadataValue):
+            yield from ((table, str(error)) for table, error in json.loads(json.dumps(named.data)).items())
+            continue
+        text = (told.description if told else None) or root_cause(event.step_failure_data.error)
+        yield from ((table, text) for table in _fed_by(event.step_key or "", contracts))
+    if not events and not step.result.success:
+        # A resource that could not be made: no step ever started.
+        ended = next(event for event in step.result.all_events if event.is_job_failure)
+        yield from ((contract.name, root_cause(ended.job_failure_data.error)) for contract in contracts)
+
+
+def root_cause(error: dg.SerializableErrorInfo | None) -> str:
+    """The message of the error that started it, without Dagster's wrapping."""
+    if error is None:
+        return "failed without a reason"
+    while error.cause is not None:
+        error = error.cause
+    return error.message.strip()
+
+
+def _fed_by(step: str, contracts: Iterable[TableContract]) -> list[str]:
+    """Tables that wait for a step: `transfer_<feed>` is one table's business, the others everybody's."""
+    own = [c.name for c in contracts if c.csv_feed and step == f"transfer_{c.csv_feed.name}"]
+    return own or [contract.name for contract in contracts]
+
+
+def _table_result(contract: TableContract, curate: _Step, error: str | None) -> TableResult:
+    from autocorp_assets.asset_keys import curated_key
+
+    # More than one when the job was tried again: the second run adds what the first had not committed.
+    found = [
+        dict(_plain(event.materialization.metadata))
+        for event in curate.result.all_events
+        if event.is_step_materialization and event.asset_key == curated_key(contract.name)
+    ]
+    return TableResult(
+        table=contract.name,
+        rows_applied=sum(metadata["rows_applied"] for metadata in found),
+        rows_quarantined=sum(metadata["rows_quarantined"] for metadata in found),
+        commit=found[-1]["commit"] if found else None,
+        error=error,
+    )
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue]) -> Iterator[tuple[str, Any]]:
+    yield from ((name, value.value) for name, value in metadata.items())
