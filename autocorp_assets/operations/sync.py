@@ -77,6 +77,7 @@ def sync(
 
     Raises:
         SyncError: a table does not exist.
+        KeyboardInterrupt: Ctrl-C; Spark has been stopped, and the next pass carries on.
     """
     import dagster as dg
 
@@ -168,10 +169,20 @@ class _Step:
             )
         except dg.DagsterExecutionInterruptedError as interrupted:
             raise KeyboardInterrupt from interrupted
+        if any(_is_interruption(event) for event in result.all_events):
+            raise KeyboardInterrupt
         return cls(result=result, seconds=time.monotonic() - started)
 
     def failures(self) -> list[dg.DagsterEvent]:
         return [event for event in self.result.all_events if event.is_step_failure]
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Within a step, Dagster takes Ctrl-C for a failure of that step."""
+    import dagster as dg
+
+    error = getattr(event.event_specific_data, "error", None)
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _report(contracts: Sequence[TableContract], steps: Sequence[_Step], seconds: float) -> SyncReport:
