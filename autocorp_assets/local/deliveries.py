@@ -22,6 +22,7 @@ from typing import Self
 
 from autocorp_assets.contracts.model import CsvFeed
 from autocorp_assets.contracts.raw_format import RAW_CSV, SUPERSEDED_DELIVERIES, TRANSFER_RECEIPTS, feed_prefix
+from autocorp_assets.local.durable import fsync
 
 STAGING = f"{RAW_CSV}/_staging"
 CHUNK_BYTES = 1 << 20
@@ -109,9 +110,9 @@ class Deliveries:
             return None
         replaced = self._keep_aside(target, unless=digest) if self._is_verified(name, old) else None
         (self._receipts / f"{name}.json").unlink(missing_ok=True)
-        _fsync_folder(self._receipts)
+        fsync(self._receipts)
         copy.replace(target)
-        _fsync_folder(self._folder)
+        fsync(self._folder)
         self._write_receipt(receipt)
         return DeliveredFile(name=name, bytes=status.st_size, sha256=digest, replaced=replaced)
 
@@ -151,7 +152,7 @@ class Deliveries:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-        _fsync_folder(self._receipts)
+        fsync(self._receipts)
 
     def _is_verified(self, name: str, receipt: Receipt | None) -> bool:
         """Whether what has the delivery's name is content that was delivered.
@@ -173,7 +174,7 @@ class Deliveries:
             except OSError:  # a file system without hard links
                 shutil.copyfile(target, part)
             part.replace(aside)
-            _fsync_folder(self._superseded)
+            fsync(self._superseded)
         return digest
 
 
@@ -208,12 +209,3 @@ def _forget_cached(descriptor: int) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make renames and removals in the folder survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

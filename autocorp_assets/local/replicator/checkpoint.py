@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from autocorp_assets.local.replicator import durable
+from autocorp_assets.local import durable
 
 FILE = "checkpoint.json"
 _FORMAT = 1

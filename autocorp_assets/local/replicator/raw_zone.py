@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autocorp_assets.contracts.raw_format import LOAD_FILE, LOAD_MANIFESTS, RAW_DATABASE, SEQUENCE, table_prefix
-from autocorp_assets.local.replicator import durable
+from autocorp_assets.local import durable
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, Rename
 from autocorp_assets.local.replicator.status import LOCK
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psycopg
 
-from autocorp_assets.local.replicator import durable, full_load, source
+from autocorp_assets.local import durable
+from autocorp_assets.local.replicator import full_load, source
 from autocorp_assets.local.replicator.capture import Capture
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, ReplicationError
 from autocorp_assets.local.replicator.raw_zone import STAGING, RawFileMissingError, RawZone

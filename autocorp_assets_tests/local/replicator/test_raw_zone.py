@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autocorp_assets.local.replicator import durable
+from autocorp_assets.local import durable
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, Rename, ReplicationError, position
 from autocorp_assets.local.replicator.raw_zone import STAGING, RawFileMissingError, RawZone
 
