@@ -51,7 +51,8 @@ def demo(
     with _display(console) as (on_step, on_progress):
         report = _run(
             Demo(
-                settings=Settings(),
+                # Its exports are for no other landing folder than its own.
+                settings=Settings().model_copy(update={"landing": None}),
                 customers=customers,
                 orders=orders,
                 seed=seed,

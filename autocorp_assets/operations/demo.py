@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.operations.demo_home import make_fresh
+from autocorp_assets.operations.demo_home import fresh_home
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,14 +96,15 @@ class Demo:
 
         Raises:
             NotFreshError: the data folder is not the demo's.
+            HomeInUseError: something else runs on it.
         """
         from autocorp_assets.local.source.connection import open_source
         from autocorp_assets.local.spark_runtime import prepare
 
-        make_fresh(self.settings)
-        with self._step("set up Spark"):
-            prepare(self.settings)
         with ExitStack() as until_the_end:
+            until_the_end.enter_context(fresh_home(self.settings))
+            with self._step("set up Spark"):
+                prepare(self.settings)
             with self._step("start and seed the source"):
                 source = until_the_end.enter_context(open_source(self.settings))
             self._run(source.dsn)

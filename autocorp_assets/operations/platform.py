@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from autocorp_assets.local.source.connection import Source, open_source
 from autocorp_assets.local.supervision import Guarded
+from autocorp_assets.operations.home_lock import hold_home
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
 
 HOST = "127.0.0.1"
@@ -104,7 +104,8 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
         say: takes one line for the operator.
 
     Raises:
-        PlatformError: the port or the data folder is in use, or Dagster does not come up.
+        PlatformError: the port is in use, or Dagster does not come up.
+        HomeInUseError: the data folder is in use.
         SourceError: the source is not fit to be read from.
         JarError: what Spark needs cannot be fetched.
     """
@@ -115,7 +116,7 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
 
     require_free(port)
     with ExitStack() as stack:
-        stack.enter_context(only_one(settings.home_folder))
+        stack.enter_context(hold_home(settings.home_folder))
         prepare(settings)
         say("starting the source")
         source = stack.enter_context(open_source(settings))
@@ -142,27 +143,6 @@ def require_free(port: int) -> None:
         except OSError as error:
             message = f"port {port} is taken ({error.strerror}): choose another, `autocorp dev --port {port + 1}`"
             raise PlatformError(message) from error
-
-
-@contextmanager
-def only_one(home: Path) -> Generator[None]:
-    """Holds the data folder for this platform; the lock goes with the process, however it ends.
-
-    Raises:
-        PlatformError: another `autocorp dev` has it.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".platform.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            message = f"`autocorp dev` already runs on {home} (process {lock.read().strip()}): stop that one first"
-            raise PlatformError(message) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def wait_until_ready(url: str, dagster: Guarded) -> None:
