@@ -108,7 +108,7 @@ class Curation:
         if part.is_empty:
             return None
         if not part.files:
-            return *self._commit_nothing(part, {}), ()
+            return *self._commit_without_rows(part, {}), ()
         raw = database_changes.read_raw(self.spark, part, self.lake)
         rows = database_changes.as_changes(raw, part, self.contract)
         committed, account, checkpoint = self._batch(part, rows, System.DATABASE, refused={})
@@ -123,7 +123,7 @@ class Curation:
         refused = {file.name: v.reason for file, v in verdicts.items() if isinstance(v, csv_rows.Refusal)}
         accepted = [(file, v) for file, v in verdicts.items() if isinstance(v, csv_rows.Header)]
         if not accepted:
-            return *self._commit_nothing(part, refused), ()
+            return *self._commit_without_rows(part, refused), ()
         rows = csv_rows.read_rows(self.spark, accepted, self.contract, self.lake)
         committed, account, checkpoint = self._batch(part, rows, System.CSV, refused=refused)
         return committed, account, checkpoint, tuple(name for _, header in accepted for name in header.unknown)
@@ -137,7 +137,8 @@ class Curation:
         if any(file.replay for file in plan.files) and not is_reload:
             rows = reduction.only_touched(rows, self.contract, is_csv=is_csv)
         self.announce(f"{plan.table}: reading {len(plan.files)} raw file(s) of {system}")
-        rows = _cut(reduction.classify(rows, self.contract, is_csv=is_csv))
+        generation = plan.next_generation
+        rows = _cut(reduction.classify(rows, self.contract, is_csv=is_csv, generation=generation))
         account = accounting.count(rows)
         stored = None
         if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
@@ -183,17 +184,26 @@ class Curation:
             raise MiscountError(message)
         return committed, account, checkpoint
 
-    def _commit_nothing(self, plan: TablePlan, refused: dict[str, str]) -> tuple[Committed, BatchAccount, Checkpoint]:
-        """Files without a row still move the checkpoint, so that they are not looked at again."""
+    def _commit_without_rows(
+        self, plan: TablePlan, refused: dict[str, str]
+    ) -> tuple[Committed, BatchAccount, Checkpoint]:
+        """Files without a row still move the checkpoint, so that they are not looked at again.
+
+        A load without a row of a table that has some empties it: its source was truncated.
+        """
         account = BatchAccount(files=_refusals(plan, refused))
         system = System.CSV if plan.csv_files else System.DATABASE
         self._ledger(plan, system).write_audit(self.files, account)
-        columns = (*self.contract.lake_columns,)
-        schema = ", ".join(f"`{column.name}` {column.type}" for column in columns)
-        nothing = self.spark.createDataFrame([], f"{schema}, `{c.DELETED}` boolean")
         checkpoint = self._next(plan, account)
-        into_empty = plan.base_commit is None and self.table.newest_commit() is None
-        return self.table.commit(nothing, checkpoint=checkpoint, into_empty=into_empty), account, checkpoint
+        into_empty = _nothing_stored(plan.checkpoint, system)
+        changes = self._no_changes()
+        if plan.opens_generation and not into_empty:
+            changes = stored_rows.as_deletes(self.table.stored(system), self.contract)
+        return self.table.commit(changes, checkpoint=checkpoint, into_empty=into_empty), account, checkpoint
+
+    def _no_changes(self) -> DataFrame:
+        schema = ", ".join(f"`{column.name}` {column.type}" for column in self.contract.lake_columns)
+        return self.spark.createDataFrame([], f"{schema}, `{c.DELETED}` boolean")
 
     def _next(self, plan: TablePlan, account: BatchAccount) -> Checkpoint:
         refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in account.files if file.refused}

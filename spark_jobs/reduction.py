@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import CHANGE_SEQ, RAW_FILE, KeyForm, TableContract
 from spark_jobs import columns as c
+from spark_jobs.change_seq import GENERATION_DIGITS, generation_text
 
 
 class Outcome(StrEnum):
@@ -33,9 +34,11 @@ def only_touched(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> D
     return rows.filter(~F.col(c.REPLAY)).unionByName(rows.filter(c.REPLAY).join(touched, key, "left_semi"))
 
 
-def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataFrame:
+def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool, generation: int) -> DataFrame:
     """Adds the outcome: for each record, the last change by change_seq is to be applied.
 
+    A change of the database that is older than the newest load (`generation`) is superseded by it even
+    where the load does not hold its record: the load has seen it, and what came after it.
     A row that says the same as the next newer one of its record is a duplicate of it. Values that an
     update did not carry are taken from the newest older change in the batch that did; what is still
     in `_unchanged` afterwards is only known to the table.
@@ -54,7 +57,9 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataF
         }
     )
     outdated = F.lit(False)
-    if is_csv and _is_unit(contract):
+    if not is_csv:
+        outdated = F.substring(CHANGE_SEQ, 1, GENERATION_DIGITS) < generation_text(generation)
+    elif _is_unit(contract):
         rows, outdated = _outdated_units(rows, contract)
     outcome = (
         F.when(~F.col("_good"), str(Outcome.QUARANTINED))

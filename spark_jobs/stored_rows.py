@@ -105,7 +105,7 @@ def writes(rows: DataFrame, contract: TableContract, *, into_empty: bool) -> Dat
 def vanished(rows: DataFrame, stored: DataFrame, contract: TableContract) -> DataFrame:
     """Deletes of stored records that a whole new load does not hold."""
     seen = rows.filter(F.col(c.OUTCOME) == str(Outcome.APPLIED)).select(contract.record_key)
-    return _as_deletes(stored.join(seen, contract.record_key, "left_anti"), contract)
+    return as_deletes(stored.join(seen, contract.record_key, "left_anti"), contract)
 
 
 def replaced_lines(rows: DataFrame, stored: DataFrame, contract: TableContract) -> list[DataFrame]:
@@ -116,10 +116,11 @@ def replaced_lines(rows: DataFrame, stored: DataFrame, contract: TableContract) 
     unit = [feed.table_column[name] for name in feed.key]
     current = rows.filter(F.col(c.OUTCOME).isin(str(Outcome.APPLIED), str(Outcome.UNCHANGED)))
     old_lines = stored.join(current.select(*unit).distinct(), unit, "left_semi")
-    return [_as_deletes(old_lines.join(current.select(RECORD_KEY), RECORD_KEY, "left_anti"), contract)]
+    return [as_deletes(old_lines.join(current.select(RECORD_KEY), RECORD_KEY, "left_anti"), contract)]
 
 
-def _as_deletes(stored: DataFrame, contract: TableContract) -> DataFrame:
+def as_deletes(stored: DataFrame, contract: TableContract) -> DataFrame:
+    """A delete of each of these stored rows."""
     lake = [column.name for column in contract.lake_columns]
     return stored.select(*lake, F.lit(True).alias(c.DELETED))
 

@@ -178,6 +178,19 @@ def test_a_file_that_is_no_such_export_is_refused_whole_and_the_feed_goes_on(lak
     assert report.checkpoint.deliveries["sales_orders-20241121.csv"].refused
 
 
+def test_a_refused_file_is_not_looked_at_again_until_it_is_corrected(lake):
+    lake.raw.load("sales_order", [{"order_id": 1, "status": "db"}])
+    lake.raw.csv("sales_orders", "20241121", b"")
+    lake.curate("sales_order")
+    assert lake.plan("sales_order").is_empty
+
+    lake.raw.csv("sales_orders", "20241121", orders(order_line(7)))
+    report = lake.curate("sales_order")
+
+    assert lake.rows("sales_order", "status") == {"db:1": "db", "csv:7": "Completed"}
+    assert report.checkpoint.deliveries["sales_orders-20241121.csv"].refused is None
+
+
 def test_customers_are_known_by_their_trimmed_case_folded_email(lake):
     header = ",".join(FEEDS["customers"].columns)
     people = (

@@ -131,6 +131,23 @@ def test_a_reload_removes_what_vanished_and_keeps_newer_changes(lake, loaded, ke
     assert lake.rows(loaded, "quantity") == {key_of(loaded, 20): 71, key_of(loaded, 22): 2}
 
 
+def test_a_truncated_table_is_emptied_and_what_comes_after_is_kept(lake, loaded, key_of):
+    key = TABLES[loaded].primary_key
+    lake.raw.change_file(loaded, [Change("I", 5, {key: 20, "quantity": 1})], second=15)
+    lake.curate(loaded)
+    lake.raw.load(loaded, [], generation=2, before=10)
+    lake.curate(loaded)
+    assert lake.rows(loaded, "quantity") == {}
+
+    lake.raw.change_file(loaded, [Change("I", 12, {key: 22, "quantity": 2})], second=20)
+    lake.curate(loaded)
+    lake.raw.load(loaded, [], generation=3, before=30)
+    lake.curate(loaded)
+
+    assert lake.rows(loaded, "quantity") == {}
+    assert lake.plan(loaded).is_empty
+
+
 def test_a_load_of_an_empty_table_is_remembered(lake, either_format):
     lake.raw.load(either_format, [])
 
