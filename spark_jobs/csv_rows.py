@@ -45,7 +45,6 @@ class Header:
 
     names: tuple[str, ...]
     unknown: tuple[str, ...]
-    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,11 @@ def judge_header(head: bytes, feed: CsvFeed) -> Header | Refusal:
     if missing_keys:
         absent = ", ".join(missing_keys)
         return Refusal(f"the first line has no column {absent}: it must be a comma-separated header like {expected}")
-    if len(set(names)) < len(names):
+    if len({name.casefold() for name in names}) < len(names):
         return Refusal("the header names a column twice: export each column once")
     return Header(
         names=names,
         unknown=tuple(name for name in names if name not in feed.columns),
-        missing=tuple(name for name in feed.columns if name not in names),
     )
 
 
@@ -192,8 +190,8 @@ def content(delivered: Iterable[Column], prefix: str = "") -> Expression:
 
     `prefix` stands before the columns' names where the row is a stored one.
     """
-    values = F.struct(*(F.col(f"{prefix}{column.name}").alias(column.name) for column in delivered))
-    return F.sha2(F.to_json(values), 256)
+    cells = F.struct(*(F.col(f"{prefix}{column.name}").alias(column.name) for column in delivered))
+    return F.sha2(F.to_json(cells), 256)
 
 
 def _derive(rows: DataFrame, feed: CsvFeed) -> DataFrame:
@@ -236,11 +234,8 @@ def _padded(name: str, digits: int) -> Expression:
 def _record_key(feed: CsvFeed) -> Expression:
     value = F.concat_ws(":", *(F.col(feed.table_column[name]).cast("string") for name in feed.key))
     known = reduce(lambda left, right: left & right, (F.col(feed.table_column[name]).isNotNull() for name in feed.key))
-    match feed.key_form:
-        case KeyForm.HASHED:
-            value = F.sha2(F.lower(value), 256)
-        case KeyForm.LINE:
-            value = F.concat_ws(":", value, F.col("_line").cast("string"))
-        case KeyForm.PLAIN:
-            return F.when(known, F.concat(F.lit(f"{System.CSV}:"), value))
+    if feed.key_form is KeyForm.HASHED:
+        value = F.sha2(F.lower(value), 256)
+    elif feed.key_form is KeyForm.LINE:
+        value = F.concat_ws(":", value, F.col("_line").cast("string"))
     return F.when(known, F.concat(F.lit(f"{System.CSV}:"), value))
