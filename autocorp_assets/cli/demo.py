@@ -116,6 +116,12 @@ def _show(report: DemoReport) -> None:
         console.print(f"{answer.question}", style="bold", markup=False)
         console.print(f"  before the changes: {_values(answer.before)}", markup=False)
         console.print(f"  now:                {_values(answer.now)}", markup=False)
+    if report.saved_answer is not None:
+        saved = report.saved_answer
+        first = Table(*saved.columns, title=f"@{saved.file}", title_justify="left", box=None)
+        for row in saved.rows:
+            first.add_row(*map(str, row))
+        console.print(first)
     times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.seconds.items())
     console.print(f"{times}; checks: {report.checks_passed} passed, {report.checks_failed} failed", markup=False)
     if report.ok:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.operations.demo_home import fresh_home
-from autocorp_assets.settings import Settings
+from autocorp_assets.settings import PROJECT_FOLDER, Settings
 
 if TYPE_CHECKING:
     from autocorp_assets.local.generator.landing import FileManifest
@@ -25,6 +26,8 @@ PAST_QUESTIONS = {
     "sales_order": "SELECT count(*) AS orders, sum(total_amount) AS revenue FROM sales_order",
 }
 """A Delta and a Hudi table, asked as of before the burst and now."""
+SAVED_QUESTION = "queries/questions/top_services_by_revenue.sql"
+SAVED_ROWS = 3
 
 Progress = Callable[[str], None]
 
@@ -37,6 +40,15 @@ class Answer:
     question: str
     before: dict[str, Any]
     now: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedAnswer:
+    """First rows of what a saved question answers."""
+
+    file: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +74,7 @@ class DemoReport:
     checks_failed: int = 0
     problems: list[str] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    saved_answer: SavedAnswer | None = None
 
     @property
     def ok(self) -> bool:
@@ -128,6 +141,8 @@ class Demo:
             self._compare(dsn, seeded, manifests)
         with self._step("ask the past"):
             self.report.answers += [self._answer(table, question, before) for table, question in PAST_QUESTIONS.items()]
+        with self._step("ask a saved question"):
+            self.report.saved_answer = self._saved_answer()
 
     @contextmanager
     def _step(self, name: str) -> Generator[None]:
@@ -216,6 +231,12 @@ class Demo:
             return dict(zip(result.columns, next(iter(result.rows())), strict=True))
 
         return Answer(table=table, question=question, before=ask(before), now=ask(None))
+
+    def _saved_answer(self) -> SavedAnswer:
+        from autocorp_assets.query.engine import LakeQuery
+
+        result = LakeQuery(self.settings.lake).run((PROJECT_FOLDER / SAVED_QUESTION).read_text())
+        return SavedAnswer(file=SAVED_QUESTION, columns=result.columns, rows=tuple(islice(result.rows(), SAVED_ROWS)))
 
 
 def _told(found: TableDifference) -> list[str]:

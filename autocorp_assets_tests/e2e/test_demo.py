@@ -61,6 +61,7 @@ def test_what_is_printed_names_every_table_and_what_to_try_next(demo):
     assert all(name in demo.ended.stdout for name in TABLES)
     assert "autocorp query" in demo.ended.stdout
     assert "make dev" in demo.ended.stdout
+    assert "queries/questions/" in demo.ended.stdout
 
 
 def test_no_process_is_left_behind(demo):
