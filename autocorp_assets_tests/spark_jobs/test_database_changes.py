@@ -108,6 +108,21 @@ def test_a_file_delivered_again_under_another_name_changes_nothing(lake, loaded,
     assert sum(file.duplicate for file in report.files) == len(histories(loaded))
 
 
+def test_a_batch_that_changes_no_row_still_moves_the_checkpoint(lake, loaded, key_of):
+    key = TABLES[loaded].primary_key
+    lake.curate(loaded)
+    before = lake.rows(loaded, "quantity")
+    lake.raw.change_file(loaded, [Change("I", 1, {key: 50, "quantity": 1}), Change("D", 2, {key: 50})], second=1)
+    lake.curate(loaded)
+    lake.raw.change_file(loaded, [Change("U", 3, {key: 7}, literal={"quantity": "NaN"})], second=2)
+
+    (account,) = lake.curate(loaded).files
+
+    assert account.quarantined == 1
+    assert lake.plan(loaded).is_empty
+    assert lake.rows(loaded, "quantity") == before
+
+
 def test_a_plan_that_the_table_has_left_behind_is_refused(lake, loaded):
     stale = lake.plan(loaded)
     lake.curate(loaded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable as Delta
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import CHANGE_SEQ, SourceSystem, TableContract
@@ -13,6 +13,7 @@ from spark_jobs import columns as c
 from spark_jobs.checkpoint import Checkpoint, delta_user_metadata
 from spark_jobs.lake_tables.table import Committed
 
+_SKIP_EMPTY = "spark.databricks.delta.skipRecordingEmptyCommits"
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
@@ -27,7 +28,7 @@ class DeltaTable:
     def newest_commit(self) -> str | None:
         if not Delta.isDeltaTable(self.spark, self.path):
             return None
-        return str(self._table().history(1).select("version").head()["version"])
+        return str(self._newest()["version"])
 
     def stored(self, system: SourceSystem) -> DataFrame:
         """All rows: a table that one source system feeds has no column that names it."""
@@ -38,12 +39,15 @@ class DeltaTable:
 
     def commit(self, rows: DataFrame, *, checkpoint: Checkpoint, into_empty: bool) -> Committed:
         lake = [column.name for column in self.contract.lake_columns]
-        self.spark.conf.set(_USER_METADATA, delta_user_metadata(checkpoint))
+        user_metadata = delta_user_metadata(checkpoint)
+        self.spark.conf.set(_USER_METADATA, user_metadata)
+        # A MERGE that changes no row has to move the checkpoint all the same.
+        self.spark.conf.set(_SKIP_EMPTY, value=False)
         if into_empty and self.newest_commit() is None:
             self._create(rows.filter(~F.col(c.DELETED)).select(*lake))
         else:
             self._merge(rows.select(*lake, c.DELETED))
-        return self._committed(delta_user_metadata(checkpoint))
+        return self._committed(user_metadata)
 
     def _create(self, rows: DataFrame) -> None:
         (
@@ -70,7 +74,7 @@ class DeltaTable:
         )
 
     def _committed(self, user_metadata: str) -> Committed:
-        newest = self._table().history(1).head()
+        newest = self._newest()
         if newest["userMetadata"] != user_metadata:
             message = f"{self.contract.name}: Delta version {newest['version']} carries another checkpoint"
             raise RuntimeError(message)
@@ -82,6 +86,9 @@ class DeltaTable:
             upserted=sum(int(metrics.get(name, 0)) for name in upserted),
             deleted=int(metrics.get("numTargetRowsDeleted", 0)),
         )
+
+    def _newest(self) -> Row:
+        return self._table().history(1).head()
 
     def _table(self) -> Delta:
         return Delta.forPath(self.spark, self.path)
