@@ -17,6 +17,33 @@ class HadoopFiles:
     def exists(self, path: str) -> bool:
         return self._file_system(path).exists(self._path(path))
 
+    def names(self, folder: str) -> list[str]:
+        """Of what lies directly in a folder; none when there is no such folder."""
+        file_system = self._file_system(folder)
+        if not file_system.exists(self._path(folder)):
+            return []
+        return [str(status.getPath().getName()) for status in file_system.listStatus(self._path(folder))]
+
+    def text(self, path: str) -> str | None:
+        """A small file; None when its checksum says that it was not written to its end, or it is no UTF-8."""
+        from py4j.protocol import Py4JJavaError
+
+        stream = self._file_system(path).open(self._path(path))
+        try:
+            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream)).decode()
+        except UnicodeDecodeError:
+            return None
+        except Py4JJavaError as error:
+            if "ChecksumException" in str(error.java_exception):
+                return None
+            raise
+        finally:
+            stream.close()
+
+    def delete(self, path: str) -> None:
+        """A file, or a folder with all that is in it."""
+        self._file_system(path).delete(self._path(path), True)
+
     def head(self, path: str, size: int) -> bytes:
         """Up to `size` bytes from the start of a file."""
         stream = self._file_system(path).open(self._path(path))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from autocorp_assets.local.source.connection import embedded
 from autocorp_assets.local.source.errors import SourceError
 from autocorp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg
 
 AWAY_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 0.1

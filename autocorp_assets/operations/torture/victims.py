@@ -36,6 +36,13 @@ class Victim(StrEnum):
 
 WORK = (Victim.SPARK_JVM, Victim.SPARK_JOB, Victim.RUN_WORKER)
 """Those that are there only while something is done."""
+_BY_WORD = {
+    "autocorp_assets.local.replicator": Victim.REPLICATOR,
+    "autocorp_assets.local.spark_runner": Victim.SPARK_JOB,
+    "dagster._daemon": Victim.DAEMON,
+    "dagster_webserver": Victim.WEBSERVER,
+    "--multiprocessing-fork": Victim.RUN_WORKER,
+}
 _COMMAND_LINE = "from autocorp_assets.cli.main import app"
 
 
@@ -43,25 +50,17 @@ def kind_of(words: list[str], name: str) -> Victim | None:
     """What a process is, by its command line; None for guards and for what is not worth a kill. Pure."""
     if not words or any(word.endswith("supervision.py") for word in words):
         return None
-    modules = {
-        "autocorp_assets.local.replicator": Victim.REPLICATOR,
-        "autocorp_assets.local.spark_runner": Victim.SPARK_JOB,
-        "dagster._daemon": Victim.DAEMON,
-        "dagster_webserver": Victim.WEBSERVER,
-        "--multiprocessing-fork": Victim.RUN_WORKER,
-    }
-    for word in words:
-        if (found := modules.get(word)) is not None:
-            return found
-    if name == "java":
-        return Victim.SPARK_JVM
-    if {("api", "grpc"), ("code-server", "start")} & set(pairwise(words)):
-        return Victim.CODE_SERVER
+    if (found := next((_BY_WORD[word] for word in words if word in _BY_WORD), None)) is not None:
+        return found
     if words[0].startswith("postgres:"):
         return Victim.BACKEND
-    if words[0].endswith("/postgres"):
-        return Victim.POSTMASTER
-    return Victim.PLATFORM if any(_COMMAND_LINE in word for word in words) else None
+    others = {
+        Victim.SPARK_JVM: name == "java",
+        Victim.CODE_SERVER: bool({("api", "grpc"), ("code-server", "start")} & set(pairwise(words))),
+        Victim.POSTMASTER: words[0].endswith("/postgres"),
+        Victim.PLATFORM: any(_COMMAND_LINE in word for word in words),
+    }
+    return next((victim for victim, is_it in others.items() if is_it), None)
 
 
 def living(guard: int) -> dict[Victim, list[psutil.Process]]:
