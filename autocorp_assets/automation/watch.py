@@ -22,8 +22,13 @@ def replication_status(
     if state.should_run and not state.running:
         context.log.error(f"replication is down: {state.summary}. Start it with `autocorp dev`, or run `autocorp sync`")
         return dg.SkipReason(f"DOWN: {state.summary}")
+    retained = replication.retained_log()
+    if retained is not None and (warning := retained.warning):
+        context.log.warning(warning)
+        return dg.SkipReason(f"WARNING: {warning}")
     said = "" if state.silent_seconds is None else f", as of {state.silent_seconds:.0f} s ago"
-    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{said}")
+    kept = "" if retained is None else f"; the source keeps {retained.bytes / 1024**2:,.1f} MiB of log for it"
+    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{said}{kept}")
 
 
 @dg.sensor(
