@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -80,22 +82,33 @@ class HadoopFiles:
         return True
 
     def write_text(self, path: str, text: str) -> None:
-        """Replaces a file as a whole: readers see the old one or the new one."""
+        """Replaces a file as a whole, durably: readers see the old one, for a moment none, or the new one."""
         file_system = self._file_system(path)
         staging = f"{path.rsplit('/', 1)[0]}/_{path.rsplit('/', 1)[1]}"
         stream = file_system.create(self._path(staging), True)
         try:
             stream.write(bytearray(text.encode()))
-            stream.hsync()
         finally:
             stream.close()
         file_system.delete(self._path(path), False)
         if not file_system.rename(self._path(staging), self._path(path)):
             message = f"cannot rename {staging} to {path}"
             raise OSError(message)
+        if file_system.getScheme() == "file":
+            _flush(Path(self._path(path).toUri().getPath()))
 
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(path)
 
     def _file_system(self, path: str) -> Any:
         return self._path(path).getFileSystem(self._configuration)
+
+
+def _flush(path: Path) -> None:
+    """Make a local file and its name survive a power cut: `hsync` of Hadoop's local file system does not."""
+    for place in (path, path.parent):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

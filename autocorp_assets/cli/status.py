@@ -137,8 +137,8 @@ def status_command(
     """Rows, last commit, lag, checks and quarantine of each table, and whether replication runs.
 
     JSON: {"replication": {"running", "should_run", "summary", "silent_seconds", "retained_bytes" (log that the source
-    keeps for replication, null when the source is not up), "retained_limit_bytes", "warning"}, "tables": [{"table", "rows",
-    "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
+    keeps for replication, null when the source is not up), "retained_limit_bytes", "warning"}, "tables": [{"table",
+    "rows", "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
     "checks": {"passed", "failed", "failing"}}]}
     """
     from autocorp_assets.resources.local_replication import LocalReplication
