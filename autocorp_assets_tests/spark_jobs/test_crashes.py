@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.raw_format import AUDIT, QUARANTINE
+from autocorp_assets_tests.durability import Flushed
+from autocorp_assets_tests.full_disk import full_disk
 from autocorp_assets_tests.spark_jobs.lake import Lake
 from autocorp_assets_tests.spark_jobs.raw_zone import Change
 from spark_jobs.accounting import Ledger
 from spark_jobs.lake_tables.delta import DeltaTable
 from spark_jobs.lake_tables.hudi import HudiTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
 
@@ -27,7 +32,7 @@ class DiedError(BaseException):
 
 
 @contextmanager
-def death(moment: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def death(moment: str, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """Inside, the job dies before or after one of its writes."""
     when, what = moment.split()
     places = {
@@ -87,13 +92,25 @@ def assert_as_without_a_crash(lake: Lake, table: str, key_of: Callable[[str, int
 
 
 def test_a_job_that_dies_at_any_step_is_repeated_without_a_trace(lake, either_format, key_of, monkeypatch):
+    flushed = Flushed(monkeypatch)
     prepare(lake, either_format)
-    for moment in ("after quarantine", "before commit", "after commit"):
+    before = lake.rows(either_format, "quantity")
+    # Fails in the midst of the commit, with audit and quarantine written.
+    with full_disk(room_bytes=2_000, process=jvm(lake.spark)), pytest.raises(Exception, match="File too large"):
+        lake.curate(either_format)
+    assert lake.rows(either_format, "quantity") == before
+    for moment in ("after quarantine", "after commit"):
         with death(moment, monkeypatch):
             lake.curate(either_format)
         assert lake.plan(either_format).is_empty == (moment == "after commit"), "what is committed is not repeated"
 
+    assert flushed.missing(lake.root / AUDIT / either_format, "*.jsonl") == []
     assert_as_without_a_crash(lake, either_format, key_of)
+
+
+def jvm(spark: SparkSession) -> int:
+    """Process id of the session's JVM, which writes the tables."""
+    return int(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
 
 
 def test_a_hudi_commit_whose_file_a_crash_cut_off_is_rolled_back_and_repeated(lake, key_of):
