@@ -40,7 +40,7 @@ def torture(
     JSON: {"ok", "seed", "folder", "seconds", "kills": {victim: n}, "absent": {victim: n}, "restarts_of_dev", "changes",
     "transactions_refused", "connections_broken", "deliveries", "loads", "caught_up_by_itself", "commits",
     "differences", "tables": [{"table", "source_rows", "lake_rows", "csv_rows", "commits", "differences", "sample"}],
-    "problems": [text]}.
+    "histories": {"table key": text}, "problems": [text]}.
     """
     from autocorp_assets.operations.torture.run import Torture, default_folder
 
@@ -85,6 +85,8 @@ def _show(report: TortureReport) -> None:
     for line in report.tables:
         for found in line.sample:
             console.print(f"differs: {line.table}: {found}", style="red", markup=False)
+    for row, history in report.histories.items():
+        console.print(f"history of {row}:\n{history}", markup=False)
     for problem in report.problems:
         console.print(f"problem: {problem}", style="red", markup=False)
     console.print(

@@ -65,7 +65,7 @@ def hot_order(cursor: psycopg.Cursor[Any], rng: random.Random) -> None:
         " 'Parts', %(note)s"
         " FROM customers ORDER BY customer_id LIMIT 1"
         " ON CONFLICT (order_id) DO UPDATE SET order_date = excluded.order_date",
-        {"order": order, "month": month, "invoice": f"HOT-{order}", "note": _long(rng)},
+        {"order": order, "month": month, "invoice": f"INV-2024-{rng.randrange(10**9):09d}", "note": _long(rng)},
     )
 
 

@@ -17,7 +17,7 @@ from autocorp_assets.settings import PROJECT_FOLDER, Settings
 
 AUTOCORP = (sys.executable, "-c", "from autocorp_assets.cli.main import app; app()")
 STOP_SECONDS = 60.0
-SYNC_SECONDS = 600.0
+COMMAND_SECONDS = 900.0
 NOT_OURS = ("AUTOCORP_SOURCE_DSN", "AUTOCORP_LANDING", "AUTOCORP_SLOT", "DAGSTER_HOME")
 """What an operator may have set for data of their own."""
 
@@ -63,17 +63,25 @@ class Dev:
             self._child.stop()
 
     def sync(self) -> dict[str, Any]:
-        """One headless pass, for what the platform had no time to do; its report."""
-        ended = subprocess.run(
-            [*AUTOCORP, "sync", "--json"],
+        """One headless pass, for what the platform had no time to do; its report, and `said`, what it printed."""
+        ended = self._run("sync", "--json")
+        return {**(json.loads(ended.stdout) if ended.stdout else {"ok": False}), "said": ended.stderr}
+
+    def history(self, table: str, key: str) -> str:
+        """Everything that happened to a row, for whoever has to find out why it differs."""
+        ended = self._run("trace", table, key)
+        return ended.stdout or ended.stderr
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*AUTOCORP, *arguments],
             cwd=PROJECT_FOLDER,
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=SYNC_SECONDS,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
-        return json.loads(ended.stdout) if ended.stdout else {"ok": False, "error": ended.stderr[-2000:]}
 
     def _environment(self) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if name not in NOT_OURS}

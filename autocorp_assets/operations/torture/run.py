@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,9 +29,10 @@ POLL_SECONDS = 0.5
 READY_SECONDS = 180.0
 CATCH_UP_SECONDS = 240.0
 """How long the platform gets to take in by itself what the traffic left."""
-HARD = Pace(pause_seconds=3, patience_seconds=20, away_seconds=3)
+HARD = Pace(pause_seconds=2, patience_seconds=6, away_seconds=3)
 STEADY = Pace(pause_seconds=8, patience_seconds=30, away_seconds=30)
 SHORT_MINUTES = 2
+MOST_HISTORIES = 5
 
 Say = Callable[[str], None]
 
@@ -61,6 +62,8 @@ class TortureReport:
     caught_up_by_itself: bool = False
     """Whether the platform needed no `autocorp sync` to take in the rest."""
     tables: list[TableVerdict] = field(default_factory=list)
+    histories: dict[str, str] = field(default_factory=dict)
+    """By `table key` of some rows that differ: all that happened to them, by `autocorp trace`."""
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -190,14 +193,20 @@ class Torture:
         self.say("autocorp sync")
         passed = dev.sync()
         if not passed["ok"]:
-            report.problems.append(f"the last `autocorp sync` failed: {passed}")
+            errors = [line for line in passed["said"].splitlines() if line.startswith("error: ")]
+            report.problems.append(f"the last `autocorp sync` failed: {'; '.join(errors) or passed['said'][-2000:]}")
         self.say("comparing every row of source and lake")
         with open_source(settings, seed=False) as source:
             report.tables = judge_tables(source.dsn, settings.lake)
+        report.histories = self._histories(dev, report.tables)
         report.problems += judge_deliveries(settings, exports)
         report.problems += judge_accounts(settings.lake)
         if checkpoint := Checkpoint.read(settings.replication_folder):
             report.changes, report.loads = checkpoint.changes, checkpoint.generation
+
+    def _histories(self, dev: Dev, tables: Sequence[TableVerdict]) -> dict[str, str]:
+        keys = [(verdict.table, found.partition(": ")[0]) for verdict in tables for found in verdict.sample]
+        return {f"{table} {key}": dev.history(table, key) for table, key in keys[:MOST_HISTORIES]}
 
 
 def free_port() -> int:
