@@ -148,9 +148,9 @@ SENT_AGAIN_AFTER_ITS_DELETE = told(
     (Event("I", 0, 1, 0, 1, "text"), Event("D", 0, 2, 0)), (0, 2, 0), (0, 1, 100), runs=(0, 101)
 )
 OUTDATED_TEXT_SENT_AGAIN = told(
-    (Event("I", 0, 1, 0, 1, "old"), Event("U", 0, 2, 90, 2, "new"), Event("U", 0, 3, 90, 3)),
-    *((0, 1, 0), (1, 2, 90), (0, 1, 91), (2, 3, 92), (2, 3, 93)),
-    runs=(0, 91, 92, 93),
+    (Event("I", 0, 1, 0, 1, "old"), Event("U", 0, 2, 1, 2, "new"), Event("U", 0, 3, 90, 3)),
+    *((0, 1, 0), (1, 2, 1), (0, 1, 91), (2, 3, 92), (2, 3, 93)),
+    runs=(1, 91, 92, 93),
 )
 """The newest change, sent twice, leaves the text alone; of the older ones only an outdated copy may be read with it."""
 
