@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import threading
@@ -13,12 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from autocorp_assets.local.source.connection import embedded
+from autocorp_assets.local.source.errors import SourceError
 from autocorp_assets.operations.torture.victims import WORK, Victim, kill, living
 from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.1
 WORK_SECONDS = 8.0
 """A Spark job is killed up to so long after it was seen: while it starts, reads, commits or leaves."""
+
+_TOLD = {Victim.SOURCE: "stopped for a while", Victim.SLOT: "dropped"}
+_END_HOLDER = "SELECT pg_terminate_backend(active_pid, 2000) FROM pg_replication_slots WHERE slot_name = %s"
+_DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +71,9 @@ class Assassin:
         if victim is Victim.SOURCE:
             self._take_source_away(stop)
             return
+        if victim is Victim.SLOT:
+            self._drop_slot(stop)
+            return
         if not self._wait_for(victim, stop):
             self.absent[victim] += not stop.is_set()
             return
@@ -96,9 +105,26 @@ class Assassin:
             self._note(Victim.SOURCE, seconds=round(seconds, 1))
             stop.wait(seconds)
 
+    def _drop_slot(self, stop: threading.Event) -> None:
+        """Takes some attempts: the replicator takes hold of its slot again as soon as it can."""
+        import psycopg
+
+        deadline = time.monotonic() + self.pace.patience_seconds
+        while not stop.is_set() and time.monotonic() < deadline:
+            with (
+                contextlib.suppress(psycopg.Error, SourceError),
+                psycopg.connect(embedded(self.settings).dsn, autocommit=True, connect_timeout=5) as connection,
+            ):
+                connection.execute(_END_HOLDER, [self.settings.slot])
+                if connection.execute(_DROP, [self.settings.slot]).fetchone():
+                    self._note(Victim.SLOT)
+                    return
+            stop.wait(POLL_SECONDS)
+        self.absent[Victim.SLOT] += 1
+
     def _note(self, victim: Victim, **details: object) -> None:
         self.kills[victim] += 1
         entry = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "victim": victim, **details}
         with self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
-        self.say(f"kill -9: {victim}" if victim is not Victim.SOURCE else f"the source goes away: {details}")
+        self.say(f"{_TOLD.get(victim, 'kill -9')}: {victim}")

@@ -32,6 +32,8 @@ class Victim(StrEnum):
     """As when the machine loses its power."""
     SOURCE = "source away"
     """Nobody is killed: the source is stopped, and does not come back for a while."""
+    SLOT = "replication slot"
+    """Dropped behind the replicator's back, and with it changes: all tables have to be loaded again."""
 
 
 WORK = (Victim.SPARK_JVM, Victim.SPARK_JOB, Victim.RUN_WORKER)
