@@ -76,6 +76,7 @@ class Curation:
             MiscountError: a commit holds other rows than were asked for.
         """
         started = time.monotonic()
+        self.table.recover()
         found = self.table.newest_commit()
         if found != plan.base_commit:
             message = f"{plan.table} is at commit {found}, the plan was made for {plan.base_commit}: plan again"

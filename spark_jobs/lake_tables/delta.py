@@ -25,6 +25,9 @@ class DeltaTable:
     contract: TableContract
     path: str
 
+    def recover(self) -> None:
+        """Nothing: entries of Delta's log are put in place whole, and files that none names do not count."""
+
     def newest_commit(self) -> str | None:
         if not Delta.isDeltaTable(self.spark, self.path):
             return None

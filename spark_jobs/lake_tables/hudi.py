@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,14 @@ from pyspark.sql import functions as F
 from autocorp_assets.contracts.model import CHANGE_SEQ, SOURCE_SYSTEM, SourceSystem, TableContract
 from spark_jobs import columns as c
 from spark_jobs.checkpoint import COMMIT_KEY, HUDI_METADATA_KEY, HUDI_PREFIX, Checkpoint
+from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.lake_tables.table import Committed
 
 IS_DELETED = "_hoodie_is_deleted"
 """Hudi removes the record of an upserted row in which this is true."""
 HISTORY_HOURS = 30 * 24
+_COMMIT_FILE = re.compile(r"\d+\.(commit|replacecommit)")
+_PROPERTIES, _TABLE_NAME = "hoodie.properties", "hoodie.table.name="
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,22 @@ class HudiTable:
     spark: SparkSession
     contract: TableContract
     path: str
+
+    def recover(self) -> None:
+        """On a local disk Hudi writes its own files in place, and a crash may leave one empty or cut off.
+
+        A commit whose file is not whole counts for nothing: without that file Hudi rolls its rows back with
+        the next write. A table whose properties are not whole has no rows yet.
+        """
+        files, folder = HadoopFiles(self.spark), f"{self.path}/.hoodie"
+        names = files.names(folder)
+        newest = max((name for name in names if _COMMIT_FILE.fullmatch(name)), default=None)
+        if newest is not None and not _is_json(files.text(f"{folder}/{newest}")):
+            files.delete(f"{folder}/{newest}")
+        elif (
+            newest is None and _PROPERTIES in names and _TABLE_NAME not in (files.text(f"{folder}/{_PROPERTIES}") or "")
+        ):
+            files.delete(folder)
 
     def newest_commit(self) -> str | None:
         instant = self._newest_instant()
@@ -122,3 +142,11 @@ class HudiTable:
             upserted=sum(stat["numInserts"] + stat["numUpdateWrites"] for stat in stats),
             deleted=sum(stat["numDeletes"] for stat in stats),
         )
+
+
+def _is_json(text: str | None) -> bool:
+    try:
+        json.loads(text or "")
+    except ValueError:
+        return False
+    return True

@@ -24,6 +24,10 @@ class Committed:
 class LakeTable(Protocol):
     """A curated table at a path."""
 
+    def recover(self) -> None:
+        """Take away what a crash has left half-written, so that the table can be read and written again."""
+        ...
+
     def newest_commit(self) -> str | None:
         """The newest completed commit; None while the table does not exist."""
         ...
