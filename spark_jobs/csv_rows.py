@@ -21,6 +21,7 @@ from autocorp_assets.contracts.model import (
     Column,
     CsvFeed,
     KeyForm,
+    Repeats,
     TableContract,
 )
 from autocorp_assets.contracts.model import SourceSystem as System
@@ -34,7 +35,6 @@ from spark_jobs.rules import broken_rules
 
 _HEAD_BYTES = 64 * 1024
 _CORRUPT = "_corrupt"
-_TEXT = "_text"
 _POSITION_BITS = 33
 """monotonically_increasing_id counts in the low 33 bits, the partition is above them (Spark docs)."""
 
@@ -116,7 +116,7 @@ def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvF
     )
     position = F.monotonically_increasing_id().bitwiseAND((1 << _POSITION_BITS) - 1) + 1
     return raw.select(
-        F.struct(*(_cell(name, header).alias(name) for name in feed.columns)).alias(_TEXT),
+        F.struct(*(_cell(name, header).alias(name) for name in feed.columns)).alias(c.TEXT),
         F.col(_CORRUPT),
         position.alias(c.POSITION),
         F.lit(file.day).alias("_day"),
@@ -136,7 +136,7 @@ def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
     One nested expression for all of it would be copied wherever a later one mentions it.
     """
     columns = {name: contract.column_by_name[table_name] for name, table_name in feed.table_column.items()}
-    cells = {name: F.col(f"{_TEXT}.`{name}`") for name in columns}
+    cells = {name: F.col(f"{c.TEXT}.`{name}`") for name in columns}
     text = {name: F.col(f"_text_{name}") for name in columns}
     exact = {name: F.col(f"_exact_{name}") for name in columns}
     numbers = [name for name, column in columns.items() if values.is_number(column)]
@@ -170,7 +170,8 @@ def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
     rows = rows.withColumn(
         c.BROKEN, F.when(F.size(c.BROKEN) > 0, F.col(c.BROKEN)).otherwise(F.array_compact(F.array(*rules)))
     )
-    raw_row = F.coalesce(F.col(_CORRUPT), F.to_json(_TEXT))
+    raw_row = F.coalesce(F.col(_CORRUPT), F.to_json(c.TEXT))
+    text = [c.TEXT] if feed.repeats is Repeats.QUARANTINED else []
     return rows.select(
         *(_column(column, feed).alias(column.name) for column in contract.columns),
         *_lineage(contract, feed),
@@ -182,6 +183,7 @@ def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
         F.col(c.REPAIRS),
         F.when(F.size(c.BROKEN) > 0, raw_row).alias(c.RAW_ROW),
         content(delivered).alias(c.SEQUENCE),
+        *text,
     )
 
 

@@ -36,6 +36,10 @@ def order_line(order_id: object, **cells: str) -> str:
     return ",".join(row[name] for name in FEEDS["sales_orders"].columns)
 
 
+def quarantined(lake, table):
+    return lake.spark.read.parquet(str(lake.root / "processed/quarantine" / table)).collect()
+
+
 DIRTY = {
     order_line(1, customer_id=""): "customer_id: required",
     order_line(2, order_date=""): "order_date: required",
@@ -62,8 +66,7 @@ def test_a_row_that_breaks_a_rule_is_quarantined_whole_with_its_place_and_reason
 
     (account,) = report.files
     assert (account.read, account.quarantined, account.applied) == (len(DIRTY) + 1, len(DIRTY), 1)
-    kept_out = lake.spark.read.parquet(str(lake.root / "processed/quarantine/sales_order")).collect()
-    by_position = {row["position"]: row for row in kept_out}
+    by_position = {row["position"]: row for row in quarantined(lake, "sales_order")}
     assert {position: row["reasons"][0] for position, row in by_position.items()} == dict(enumerate(DIRTY.values(), 1))
     assert json.loads(by_position[6]["row"])["order_date"] == "yesterday"
     assert by_position[15]["row"] == "15,5"
@@ -104,20 +107,31 @@ def test_what_can_be_mended_is_mended_and_counted(lake):
     }
 
 
-def test_repeated_orders_and_repeated_deliveries(lake):
-    first = orders(order_line(1), order_line(1), order_line(2), order_line(2, status="Pending"))
+def test_of_a_repeated_order_the_later_row_wins_and_the_earlier_is_kept_whole(lake):
+    again = (order_line(2, subtotal=" $10.00", status="First"), order_line(2, status="Second"), order_line(2))
+    first = orders(order_line(1), order_line(1), *again, order_line(3, tax="-1"), order_line(3))
     lake.raw.csv("sales_orders", "20241121", first)
     (account,) = lake.curate("sales_order").files
-    assert (account.duplicate, account.superseded, account.applied) == (1, 1, 2)
-    before = lake.rows("sales_order", "status", "_hoodie_commit_time")
 
-    lake.raw.csv("sales_orders", "20241222", orders(order_line(1), order_line(2, status="Pending"), order_line(3)))
-    (account,) = lake.curate("sales_order").files
+    assert (account.read, account.duplicate, account.quarantined, account.applied) == (7, 1, 3, 3)
+    assert lake.rows("sales_order", "status") == dict.fromkeys(("csv:1", "csv:2", "csv:3"), "Completed")
+    kept = {row["position"]: row for row in quarantined(lake, "sales_order")}
+    overruled = "order_id: repeated, a later row of the file wins"
+    assert {position: row["reasons"][0] for position, row in kept.items()} == {
+        3: overruled,
+        4: overruled,
+        6: "tax: at least 0",
+    }
+    assert kept[3]["record_key"] == "csv:2"
+    assert json.loads(kept[3]["row"])["status"] == "First"
+    assert json.loads(kept[3]["row"])["subtotal"] == " $10.00"
 
-    assert (account.unchanged, account.applied) == (2, 1)
-    after = lake.rows("sales_order", "status", "_hoodie_commit_time")
-    assert {key: after[key] for key in before} == before
-    assert before["csv:2"][0] == "Pending"
+    lake.raw.csv("sales_orders", "20241122", orders(order_line(2, status="Shipped"), order_line(2, status="Paid")))
+    lake.raw.csv("sales_orders", "20241123", orders(order_line(2, status="Returned")))
+    older, newer = lake.curate("sales_order").files
+
+    assert (older.quarantined, older.superseded, newer.applied) == (1, 1, 1)
+    assert lake.rows("sales_order", "status")["csv:2"] == "Returned"
 
 
 def test_a_corrected_file_is_newer_and_an_older_export_that_comes_late_is_not(lake):
