@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import Column as Expression
@@ -28,60 +25,28 @@ from autocorp_assets.contracts.model import SourceSystem as System
 from spark_jobs import columns as c
 from spark_jobs import values
 from spark_jobs.change_seq import ORDINAL_DIGITS, POSITION_DIGITS
+from spark_jobs.csv_header import HEAD_BYTES, Header, Refusal, judge_header
 from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.partitions import month_partition
 from spark_jobs.plan import SourceFile
 from spark_jobs.rules import broken_rules
 
-_HEAD_BYTES = 64 * 1024
 _CORRUPT = "_corrupt"
 _POSITION_BITS = 33
 """monotonically_increasing_id counts in the low 33 bits, the partition is above them (Spark docs)."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """Columns of a CSV file in its order."""
-
-    names: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a file as a whole cannot be read, and what to do."""
-
-    reason: str
-
-
-def judge_header(head: bytes, feed: CsvFeed) -> Header | Refusal:
-    """Reads the header out of a file's first bytes. Pure."""
-    expected = ",".join(feed.columns)
-    if head[:2] == b"\x1f\x8b":
-        return Refusal("the file is compressed (gzip): deliver it unpacked")
-    if b"\x00" in head:
-        return Refusal("the file holds NUL bytes, so it is no UTF-8 text: export it as UTF-8")
-    text = head.decode("utf-8-sig", errors="replace")
-    if not text.strip():
-        return Refusal(f"the file is empty: it must at least have the header {expected}")
-    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text))))
-    missing_keys = [name for name in feed.key if name not in names]
-    if missing_keys:
-        absent = ", ".join(missing_keys)
-        return Refusal(f"the first line has no column {absent}: it must be a comma-separated header like {expected}")
-    if len({name.casefold() for name in names}) < len(names):
-        return Refusal("the header names a column twice: export each column once")
-    return Header(
-        names=names,
-        unknown=tuple(name for name in names if name not in feed.columns),
-    )
-
-
-def inspect(files: HadoopFiles, path: str, feed: CsvFeed) -> Header | Refusal:
-    """Decides whether a delivery can be read at all."""
-    verdict = judge_header(files.head(path, _HEAD_BYTES), feed)
-    if isinstance(verdict, Header) and not files.is_utf8(path):
-        return Refusal("the file is not UTF-8: export it as UTF-8 and deliver it again under the same name")
+def inspect(files: HadoopFiles, path: str, contract: TableContract) -> Header | Refusal:
+    """Decides whether a delivery can be read at all; one that can is text throughout."""
+    verdict = judge_header(files.head(path, HEAD_BYTES), contract)
+    if isinstance(verdict, Refusal):
+        return verdict
+    if files.has_nul(path):
+        line = files.first_line_with(path, r"\x00")
+        return Refusal(f"line {line:,} holds a NUL byte: export the file as text, and deliver it again")
+    if not files.is_utf8(path):
+        line = files.first_line_with(path, r"\uFFFD")
+        return Refusal(f"line {line:,} is not UTF-8: export the file as UTF-8, and deliver it again")
     return verdict
 
 
@@ -104,7 +69,8 @@ def read_rows(
 
 def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvFeed, lake: str) -> DataFrame:
     """A file is one partition (a quoted value may hold a line end), so that ids count its rows."""
-    schema = ", ".join(f"`{name.replace('`', '``')}` string" for name in (*header.names, _CORRUPT))
+    # By place: names may be empty, or differ in case alone.
+    schema = ", ".join(f"{name} string" for name in (*map(_cell_name, range(len(header.names))), _CORRUPT))
     raw = (
         spark.read.schema(schema)
         .option("header", value=True)
@@ -127,7 +93,11 @@ def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvF
 
 
 def _cell(name: str, header: Header) -> Expression:
-    return F.col(f"`{name}`") if name in header.names else F.lit(None).cast("string")
+    return F.col(_cell_name(header.names.index(name))) if name in header.names else F.lit(None).cast("string")
+
+
+def _cell_name(place: int) -> str:
+    return f"_cell_{place}"
 
 
 def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:

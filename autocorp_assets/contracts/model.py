@@ -244,6 +244,16 @@ class TableContract:
         """The lake column that identifies a row."""
         return RECORD_KEY if self.has_two_systems else self.primary_key
 
+    @cached_property
+    def needed_of_feed(self) -> tuple[str, ...]:
+        """Columns of the feed's files without which no row could be accepted, by their names in the header."""
+        feed = self.csv_feed
+        if feed is None:
+            return ()
+        derived = {derivation.target for derivation in feed.derivations}
+        required = {column.name for column in self.columns if column.required} - derived
+        return tuple(name for name, column in feed.table_column.items() if column in required or name in feed.key)
+
     @property
     def partition_columns(self) -> tuple[str, ...]:
         if not self.has_two_systems:
