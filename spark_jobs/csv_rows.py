@@ -32,6 +32,7 @@ from spark_jobs.plan import SourceFile
 from spark_jobs.rules import broken_rules
 
 _CORRUPT = "_corrupt"
+_SWALLOWS = "_swallows"
 _POSITION_BITS = 33
 """monotonically_increasing_id counts in the low 33 bits, the partition is above them (Spark docs)."""
 
@@ -54,11 +55,10 @@ def read_rows(
     spark: SparkSession, accepted: list[tuple[SourceFile, Header]], contract: TableContract, lake: str
 ) -> DataFrame:
     """One row a CSV row, with the same columns as `database_changes.as_changes` gives."""
-    feed = contract.csv_feed
-    if feed is None:
-        message = f"table {contract.name} has no CSV feed"
-        raise ValueError(message)
-    rows = reduce(DataFrame.unionByName, (_read_file(spark, file, header, feed, lake) for file, header in accepted))
+    feed = _feed(contract)
+    rows = reduce(
+        DataFrame.unionByName, (_read_file(spark, file, header, contract, lake=lake) for file, header in accepted)
+    )
     rows = _parse(rows, contract, feed)
     if feed.key_form is KeyForm.LINE:
         # Numbered before any row is judged, so that a line keeps its number whatever happens to its neighbours.
@@ -67,10 +67,20 @@ def read_rows(
     return _judge(rows, contract, feed)
 
 
-def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvFeed, lake: str) -> DataFrame:
+def _feed(contract: TableContract) -> CsvFeed:
+    if contract.csv_feed is None:
+        message = f"table {contract.name} has no CSV feed"
+        raise ValueError(message)
+    return contract.csv_feed
+
+
+def _read_file(
+    spark: SparkSession, file: SourceFile, header: Header, contract: TableContract, *, lake: str
+) -> DataFrame:
     """A file is one partition (a quoted value may hold a line end), so that ids count its rows."""
-    # By place: names may be empty, or differ in case alone.
-    schema = ", ".join(f"{name} string" for name in (*map(_cell_name, range(len(header.names))), _CORRUPT))
+    feed = _feed(contract)
+    names = [name if name in feed.columns else f"_{place}" for place, name in enumerate(header.names)]
+    schema = ", ".join(f"`{name}` string" for name in (*names, _CORRUPT))
     raw = (
         spark.read.schema(schema)
         .option("header", value=True)
@@ -84,6 +94,7 @@ def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvF
     return raw.select(
         F.struct(*(_cell(name, header).alias(name) for name in feed.columns)).alias(c.TEXT),
         F.col(_CORRUPT),
+        _swallows_rows(header, contract).alias(_SWALLOWS),
         position.alias(c.POSITION),
         F.lit(file.day).alias("_day"),
         F.lit(file.ordinal).alias("_ordinal"),
@@ -93,11 +104,23 @@ def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvF
 
 
 def _cell(name: str, header: Header) -> Expression:
-    return F.col(_cell_name(header.names.index(name))) if name in header.names else F.lit(None).cast("string")
+    return F.col(f"`{name}`") if name in header.names else F.lit(None).cast("string")
 
 
-def _cell_name(place: int) -> str:
-    return f"_cell_{place}"
+def _swallows_rows(header: Header, contract: TableContract) -> Expression:
+    """Whether a cell begins with a quote that was never closed: it goes on, in the next row, to the next quote.
+
+    What it holds is then the rest of its row, a line end, and at least as many cells of another row as
+    stand before it, or the row would have another number of cells. Only text can hold that unnoticed.
+    """
+    columns = _feed(contract).table_column
+    texts = [name for name, column in columns.items() if contract.column_by_name[column].type == "string"]
+    cells = [_cell(name, header) for name in texts if name in header.names]
+    found = [
+        (cell.contains("\n") | cell.contains("\r")) & (F.size(F.split(cell, ",")) >= len(header.names))
+        for cell in cells
+    ]
+    return F.coalesce(F.greatest(F.lit(False), F.lit(False), *found), F.lit(False))
 
 
 def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:
@@ -119,7 +142,9 @@ def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
         F.when((text[name] != "") & F.col(column.name).isNull(), F.lit(f"{column.name}: malformed"))
         for name, column in columns.items()
     ]
-    corrupt = F.when(F.col(_CORRUPT).isNotNull(), F.lit("row: not as many cells as the header has"))
+    corrupt = F.when(F.col(_CORRUPT).isNotNull(), F.lit("row: not as many cells as the header has")).when(
+        F.col(_SWALLOWS), F.lit("row: a quote is not closed, and a cell holds the rows behind it")
+    )
     return (
         rows.withColumns({f"_text_{name}": values.trimmed(cell) for name, cell in cells.items()})
         .withColumn(c.REPAIRS, F.array_compact(F.array(*mended)))

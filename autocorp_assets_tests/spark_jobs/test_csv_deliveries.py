@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from decimal import Decimal
 
 import pytest
 
 from autocorp_assets.contracts import FEEDS
+from spark_jobs.csv_header import NO_NAME
 
 pytestmark = pytest.mark.spark
 
@@ -167,29 +169,69 @@ def test_a_companion_file_replaces_all_lines_of_each_order_in_it(lake):
     assert (account.read, account.unchanged, account.applied, account.quarantined) == (3, 1, 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (orders(order_line(1, status="é")).encode("latin-1"), "not UTF-8"),
-        (orders(order_line(1)).encode("utf-16"), "NUL bytes"),
-        (orders(order_line(1)).replace(",", ";").encode(), "comma-separated header"),
-        (order_line(1).encode(), "comma-separated header"),
-        (b"", "empty"),
-        (b"\x1f\x8b\x08", "gzip"),
-    ],
-)
-def test_a_file_that_is_no_such_export_is_refused_whole_and_the_feed_goes_on(lake, content, reason):
-    lake.raw.csv("sales_orders", "20241121", content)
-    lake.raw.csv("sales_orders", "20241122", b"\xef\xbb\xbf" + orders(order_line(7)).replace("\n", "\r\n").encode())
+def bare(order_id: int, *left_out: str) -> str:
+    """An order as CSV, header and row, without some columns and with strangers."""
+    names = [name for name in reversed(FEEDS["sales_orders"].columns) if name not in left_out]
+    cells = dict(zip(FEEDS["sales_orders"].columns, order_line(order_id).split(","), strict=True))
+    return ",".join((*names, "loyalty", "")) + "\n" + ",".join((*(cells[name] for name in names), "gold", "")) + "\n"
+
+
+REFUSED = {
+    "20241101": (orders(order_line(1), order_line(2, status="é")).encode("latin-1"), "line 3 is not UTF-8"),
+    "20241102": (orders(order_line(1)).encode("utf-16"), "UTF-16"),
+    "20241103": (orders(order_line(1)).replace(",", ";"), "separated by semicolons"),
+    "20241104": (order_line(1), "no header"),
+    "20241105": (b"", "empty"),
+    "20241106": (gzip.compress(orders(order_line(1)).encode()), "deliver it unpacked"),
+    "20241107": (
+        orders(*map(order_line, range(1, 1200)), order_line(1200, status="\0")),
+        "line 1,201 holds a NUL byte",
+    ),
+    "20241108": (bare(1, "order_date"), "no column order_date"),
+}
+ACCEPTED = {
+    "20241121": (b"\xef\xbb\xbf" + orders(order_line(7)).replace("\n", "\r\n").encode(), 1),
+    "20241122": (bare(8, "tax", "status"), 1),
+    "20241123": (ORDERS_HEADER, 0),
+    "20241124": (orders(order_line(9), "", order_line(10)).replace("\n", "\r"), 2),
+    "20241125": (orders(order_line(11, status='"Comp\r\n""let,""ed"'), order_line(12, payment_method="Cash\u3000")), 2),
+}
+
+
+def test_files_that_are_no_such_export_are_refused_whole_and_the_feed_goes_on(lake):
+    for day, (content, _) in (REFUSED | ACCEPTED).items():
+        lake.raw.csv("sales_orders", day, content)
 
     report = lake.curate("sales_order")
 
-    refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in report.files}
-    assert reason in refused["sales_orders-20241121.csv"]
-    assert refused["sales_orders-20241122.csv"] is None
-    assert lake.rows("sales_order", "status") == {"csv:7": "Completed"}
+    accounts = {file.file[-12:-4]: file for file in report.files}
+    assert {day: reason for day, (_, reason) in REFUSED.items() if reason not in (accounts[day].refused or "")} == {}
+    assert {day: accounts[day].read for day in REFUSED} == dict.fromkeys(REFUSED, 0)
+    assert {day: accounts[day].applied for day in ACCEPTED} == {day: rows for day, (_, rows) in ACCEPTED.items()}
+    assert report.unknown_columns == (NO_NAME, "loyalty")
+    assert lake.rows("sales_order", "status", "tax", "payment_method") == {
+        **{f"csv:{number}": ("Completed", Decimal("0.80"), "Cash") for number in (7, 9, 10, 12)},
+        "csv:8": (None, Decimal("0.80"), "Cash"),
+        "csv:11": ('Comp\r\n"let,"ed', Decimal("0.80"), "Cash"),
+    }
     assert lake.plan("sales_order").is_empty
-    assert report.checkpoint.deliveries["sales_orders-20241121.csv"].refused
+    assert all(report.checkpoint.deliveries[f"sales_orders-{day}.csv"].refused for day in REFUSED)
+
+
+def test_a_quote_that_nobody_closes_costs_the_rows_behind_it_but_not_their_text(lake):
+    to_the_end = orders(order_line(1), order_line(2, status='"Open'), order_line(3))
+    to_the_next = orders(order_line(4, status='"Open'), order_line(5, status='"Done"'), order_line(6))
+    lake.raw.csv("sales_orders", "20241121", to_the_end)
+    lake.raw.csv("sales_orders", "20241122", to_the_next)
+
+    accounts = lake.curate("sales_order").files
+
+    assert [(file.read, file.applied, file.quarantined) for file in accounts] == [(2, 1, 1), (2, 1, 1)]
+    assert lake.rows("sales_order", "status") == {"csv:1": "Completed", "csv:6": "Completed"}
+    first, second = sorted(quarantined(lake, "sales_order"), key=lambda row: row["file"])
+    assert first["reasons"] == second["reasons"] == ["row: a quote is not closed, and a cell holds the rows behind it"]
+    assert order_line(3) in first["row"]
+    assert order_line(5, status="").rstrip(",") in second["row"]
 
 
 def test_a_refused_file_is_not_looked_at_again_until_it_is_corrected(lake):
