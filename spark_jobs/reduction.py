@@ -51,7 +51,7 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool, generati
     """
     good = F.size(c.BROKEN) == 0
     # Broken rows may have no key: each is its own group, so that they spread over the cluster.
-    group = F.when(good, F.col(contract.record_key)).otherwise(F.concat_ws("#", RAW_FILE, c.POSITION))
+    group = F.coalesce(F.col(contract.record_key), F.concat_ws("#", RAW_FILE, c.POSITION))
     rows = rows.withColumn("_good", good).withColumn("_group", group)
     if not is_csv:
         rows = _fill_unchanged(rows, contract)
@@ -119,8 +119,11 @@ def _overruled(rows: DataFrame, contract: TableContract, newest_first: WindowSpe
 
 
 def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """Only text can be large enough for PostgreSQL to leave it out of an update."""
-    oldest_first = Window.partitionBy("_good", "_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
+    """Only text can be large enough for PostgreSQL to leave it out of an update.
+
+    A broken row is kept out for another column: the large values that it carried are the record's.
+    """
+    oldest_first = Window.partitionBy("_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
     large = [
         column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
     ]
