@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 
 from autocorp_assets.contracts import FEEDS
+from autocorp_assets.contracts.raw_format import SUPERSEDED_DELIVERIES
+from autocorp_assets.local.transfer import transfer
 from spark_jobs.csv_header import NO_NAME
 
 pytestmark = pytest.mark.spark
@@ -136,17 +138,38 @@ def test_of_a_repeated_order_the_later_row_wins_and_the_earlier_is_kept_whole(la
     assert lake.rows("sales_order", "status")["csv:2"] == "Returned"
 
 
-def test_a_corrected_file_is_newer_and_an_older_export_that_comes_late_is_not(lake):
-    lake.raw.csv("sales_orders", "20241121", orders(order_line(1), order_line(2)))
-    lake.curate("sales_order")
-    lake.raw.csv("sales_orders", "20241121", orders(order_line(1, status="Corrected"), order_line(2)))
-    lake.curate("sales_order")
-    assert lake.rows("sales_order", "status") == {"csv:1": "Corrected", "csv:2": "Completed"}
+def test_only_what_differs_is_written_whichever_way_a_delivery_comes_again(lake, tmp_path):
+    landing = tmp_path / "landing"
+    landing.mkdir()
 
-    lake.raw.csv("sales_orders", "20241101", orders(order_line(1, status="Old"), order_line(3, status="Old")))
-    lake.curate("sales_order")
+    def deliver(day: str, *rows: str) -> tuple[int, int]:
+        """A file lands and is taken: rows that the table was asked to write, and rows that it has already."""
+        (landing / f"sales_orders-{day}.csv").write_text(orders(*rows))
+        transfer("sales_orders", landing=landing, lake=lake.root, settled_seconds=0)
+        if lake.plan("sales_order").is_empty:
+            return 0, 0
+        report = lake.curate("sales_order")
+        return report.upserted, report.files[0].unchanged
 
-    assert lake.rows("sales_order", "status") == {"csv:1": "Corrected", "csv:2": "Completed", "csv:3": "Old"}
+    export = [order_line(number) for number in (1, 2, 3)]
+    assert deliver("20241121", *export) == (3, 0)
+    assert deliver("20241121", *export) == (0, 0), "the same file again"
+    assert deliver("20241122", *export) == (0, 3), "the same content as another day's export"
+    export[0] = order_line(1, status="Paid")
+    assert deliver("20241123", *export, order_line(4)) == (2, 2)
+    export[1] = order_line(2, status="Corrected")
+    assert deliver("20241123", *export, order_line(4)) == (1, 3), "corrected under the same name"
+    assert deliver("20241101", order_line(2, status="Old"), order_line(5, status="Old")) == (1, 0), "older, and late"
+
+    assert lake.rows("sales_order", "status") == {
+        "csv:1": "Paid",
+        "csv:2": "Corrected",
+        "csv:3": "Completed",
+        "csv:4": "Completed",
+        "csv:5": "Old",
+    }
+    [aside] = (lake.root / SUPERSEDED_DELIVERIES / "sales_orders").iterdir()
+    assert aside.read_text() == orders(order_line(1, status="Paid"), order_line(2), order_line(3), order_line(4))
 
 
 def lines(*rows: str) -> str:
