@@ -120,7 +120,9 @@ class Curation:
         part = replace(plan, files=plan.csv_files, load_starts=((plan.checkpoint.generation, ""),))
         if feed is None or not part.files:
             return None
-        verdicts = {file: csv_rows.inspect(self.files, f"{self.lake}/{file.path}", feed) for file in part.files}
+        verdicts = {
+            file: csv_rows.inspect(self.files, f"{self.lake}/{file.path}", self.contract) for file in part.files
+        }
         refused = {file.name: v.reason for file, v in verdicts.items() if isinstance(v, csv_rows.Refusal)}
         accepted = [(file, v) for file, v in verdicts.items() if isinstance(v, csv_rows.Header)]
         if not accepted:

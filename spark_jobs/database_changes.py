@@ -48,7 +48,10 @@ def as_changes(raw: DataFrame, plan: TablePlan, contract: TableContract) -> Data
     cells = {column.name: fits(column, F.col(column.name), types[column.name]) for column in contract.columns}
     literals = F.from_json(F.get_json_object(raw_format.EXTENSION, f"$.{raw_format.LITERAL}"), "map<string,string>")
     problems = [
-        F.when(misfit & _judged(deleted, name, contract), F.lit(f"{name}: does not fit {column.type}"))
+        F.when(
+            misfit & _judged(deleted, name, contract),
+            F.concat(F.lit(f"{name}: "), _form(literals.getItem(name)), F.lit(f"does not fit {column.type}")),
+        )
         for name, column in contract.column_by_name.items()
         for misfit in [cells[name][1] | literals.getItem(name).isNotNull()]
     ]
@@ -76,6 +79,18 @@ def _source_columns(raw: DataFrame) -> list[str]:
 def _judged(deleted: Expression, name: str, contract: TableContract) -> Expression:
     """A delete needs nothing but its key: it is never withheld for another column."""
     return F.lit(True) if name == contract.primary_key else ~deleted
+
+
+def _form(literal: Expression) -> Expression:
+    """What kind of value PostgreSQL had where the raw column's type holds none; nothing for a value that it holds."""
+    return (
+        F.when(literal.isNull(), "")
+        .when(literal.ilike("%infinity"), "infinity ")
+        .when(literal.ilike("nan"), "NaN ")
+        .when(literal.endswith(" BC"), "a time BC ")
+        .when(literal.rlike(r"^\d{5,}-"), "a time after 9999 ")
+        .otherwise("its value ")
+    )
 
 
 def _lineage(

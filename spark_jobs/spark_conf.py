@@ -25,6 +25,10 @@ LAKE_SPARK_CONF = MappingProxyType(
         "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
         # The default, INT96, is deprecated and has no statistics.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # Days before 1582 and times before 1900 are what they are: by default Spark fails, since its version 2 meant
+        # other days by them.
+        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+        "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
         # The Delta tables are small: the default of 50 tasks for their log doubled the time of a commit.
         "spark.databricks.delta.snapshotPartitions": "1",
     }

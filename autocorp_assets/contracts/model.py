@@ -126,6 +126,7 @@ class Unique:
 ColumnRule = Between | OneOf | Matches | NotBefore | NotAfterDelivery
 """`label` names a rule after its column, in quarantine and in check reports alike."""
 REQUIRED = "required"
+REPEATED = "repeated, a later row of the file wins"
 TableRule = SumsTo | References | Unique
 
 
@@ -165,6 +166,13 @@ class KeyForm(StrEnum):
     LINE = "line"  # csv:<value>:<ordinal within it>; a file replaces all lines of a value
 
 
+class Repeats(StrEnum):
+    """What becomes of a row that one delivery has again, later and with other content; the later one wins."""
+
+    SUPERSEDED = "superseded"  # the key is known to come several times
+    QUARANTINED = "quarantined"  # the key should be unique: the loser is kept for whoever looks into it
+
+
 @dataclass(frozen=True)
 class Difference:
     """A missing `target` is `minuend - subtrahend`, when both are there and it is not negative."""
@@ -185,6 +193,7 @@ class CsvFeed:
     renames: tuple[tuple[str, str], ...] = ()
     """(name in the file's header, name in the table), where the two differ."""
     derivations: tuple[Difference, ...] = ()
+    repeats: Repeats = Repeats.SUPERSEDED
     description: str
 
     @cached_property
@@ -234,6 +243,16 @@ class TableContract:
     def record_key(self) -> str:
         """The lake column that identifies a row."""
         return RECORD_KEY if self.has_two_systems else self.primary_key
+
+    @cached_property
+    def needed_of_feed(self) -> tuple[str, ...]:
+        """Columns of the feed's files without which no row could be accepted, by their names in the header."""
+        feed = self.csv_feed
+        if feed is None:
+            return ()
+        derived = {derivation.target for derivation in feed.derivations}
+        required = {column.name for column in self.columns if column.required} - derived
+        return tuple(name for name, column in feed.table_column.items() if column in required or name in feed.key)
 
     @property
     def partition_columns(self) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ class Transfer(Protocol):
     """Moves whole files from where exports arrive into raw."""
 
     def arrivals(self, feed: str) -> Sequence[str]:
-        """What there is to take, one text a version of a file: it changes when the file does."""
+        """What there is to take or to complain of, one text a version of a file: it changes when the file does."""
         ...
 
     def transfer(self, feed: str) -> TransferOutcome: ...
