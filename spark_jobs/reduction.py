@@ -89,11 +89,8 @@ def _outdated_units(rows: DataFrame, contract: TableContract) -> tuple[DataFrame
 
 
 def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """Only text can be large enough for PostgreSQL to leave it out of an update."""
     oldest_first = Window.partitionBy("_good", "_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
-    large = [
-        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
-    ]
+    large = contract.large_columns
     left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False)) for name in large}
     carried = {
         f"_{name}": F.last(F.when(~left_out[name], F.struct(name)), ignorenulls=True).over(oldest_first)
