@@ -3,8 +3,6 @@
 Catalogues that kept an old schema have hidden columns from analysts without a word (hudi#6304, #11670).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
