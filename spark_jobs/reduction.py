@@ -132,9 +132,7 @@ def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
     A broken row is kept out for another column: the large values that it carried are the record's.
     """
     oldest_first = Window.partitionBy("_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
-    large = [
-        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
-    ]
+    large = contract.large_columns
     left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False)) for name in large}
     carried = {
         f"_{name}": F.last(F.when(~left_out[name], F.struct(name)), ignorenulls=True).over(oldest_first)

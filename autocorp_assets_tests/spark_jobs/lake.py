@@ -32,6 +32,7 @@ class Lake:
         return LakeStorage(self.root).pending_plans([table])[table]
 
     def curate(self, table: str, plan: TablePlan | None = None, contract: TableContract | None = None) -> TableReport:
+        """One run of the job; `contract` is one that has been changed since."""
         curation = Curation(
             spark=self.spark.newSession(),
             contract=contract or TABLES[table],
