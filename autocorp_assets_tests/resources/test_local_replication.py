@@ -1,8 +1,12 @@
+import threading
+import time
+
 import psycopg
 import pytest
 
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.local.generator.seed import seed_database
+from autocorp_assets.local.replicator.service import replicate
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.ports import ReplicationError
 from autocorp_assets.settings import Settings
@@ -48,3 +52,58 @@ def test_anothers_database_is_replicated_through_its_connection_string(database,
     assert {load.rows for load in LakeStorage(settings.lake).load_manifests("sales_order")} == {1000}
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT slot_name FROM pg_replication_slots").fetchall() == [("of_this_test",)]
+
+
+def test_a_reload_is_served_with_a_running_replicator_and_without(database, monkeypatch, tmp_path):
+    seed_database(database)
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
+    monkeypatch.setenv("AUTOCORP_SLOT", "of_reloads")
+    settings = Settings()
+    replication = LocalReplication(settings=settings)
+    replication.catch_up(deadline_seconds=60, on_progress=print)
+
+    assert replication.reload(["customers"], deadline_seconds=60, on_progress=print) == {}
+
+    stop = threading.Event()
+    running = threading.Thread(
+        target=replicate,
+        kwargs={
+            "dsn": database,
+            "lake": settings.lake,
+            "state": settings.replication_folder,
+            "slot": settings.slot,
+            "until_caught_up": False,
+            "stop": stop,
+        },
+    )
+    running.start()
+    try:
+        while not replication.state().running:
+            time.sleep(0.05)
+        with psycopg.connect(database) as connection:
+            connection.execute("DROP TABLE service_parts CASCADE")
+        refused = replication.reload(["customers", "service_parts"], deadline_seconds=60, on_progress=print)
+    finally:
+        stop.set()
+        running.join()
+
+    assert refused.keys() == {"service_parts"}
+    assert "the source has no table public.service_parts" in refused["service_parts"]
+    assert [load.generation for load in LakeStorage(settings.lake).load_manifests("customers")] == [1, 2, 3]
+
+
+def test_a_reload_that_takes_too_long_is_kept_and_says_so(database, monkeypatch, tmp_path):
+    seed_database(database)
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
+    replication = LocalReplication(settings=Settings())
+    replication.catch_up(deadline_seconds=60, on_progress=print)
+
+    with psycopg.connect(database) as writer:
+        writer.execute("UPDATE customers SET name = name")
+        with pytest.raises(ReplicationError, match=r"customers: not loaded anew in time.*kept"):
+            replication.reload(["customers"], deadline_seconds=1, on_progress=print)
+    replication.catch_up(deadline_seconds=60, on_progress=print)
+
+    assert [load.generation for load in LakeStorage(Settings().lake).load_manifests("customers")] == [1, 2]

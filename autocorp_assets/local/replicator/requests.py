@@ -37,6 +37,20 @@ class ReloadRequest:
         except FileNotFoundError:
             return None
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is still to be served, as of now."""
+        now = self.read(self.path)
+        return now is not None and now.error is None
+
+    def take_answer(self) -> str | None:
+        """Why it was set aside, which is forgotten with that; None when it was served."""
+        now = self.read(self.path)
+        if now is None or now.error is None:
+            return None
+        now.settle()
+        return now.error
+
     def settle(self) -> None:
         """Forget it: it was served, or its error was told."""
         self.path.unlink(missing_ok=True)
