@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,7 +70,8 @@ class LocalReplication:
                 if self._is_running():
                     time.sleep(POLL_SECONDS)
                 else:
-                    self._one_pass(dsn, deadline_seconds=remaining, on_progress=on_progress)
+                    with suppress(TimeoutError):
+                        self._one_pass(dsn, deadline_seconds=remaining, on_progress=on_progress)
         return {request.table: answer for request in requests if (answer := request.take_answer())}
 
     @contextmanager

@@ -70,7 +70,7 @@ class Reloads:
         return [table for table in TABLES if table in asked]
 
     def stage(
-        self, tables: Sequence[str], checkpoint: Checkpoint, *, on_progress: Progress, check: Callable[[], None]
+        self, tables: Sequence[str], checkpoint: Checkpoint, *, on_progress: Progress, on_wait: Callable[[], None]
     ) -> StagedLoad | None:
         """The tables, staged at a position behind the checkpoint; None when that cannot be now, or ever.
 
@@ -79,8 +79,8 @@ class Reloads:
         """
         patient_until = time.monotonic() + _PATIENCE_SECONDS
 
-        def on_wait() -> None:
-            check()
+        def wait() -> None:
+            on_wait()
             if time.monotonic() > patient_until:
                 raise _NotYetError
 
@@ -92,7 +92,7 @@ class Reloads:
                 slot=None,
                 load_files=checkpoint.load_files,
                 on_progress=on_progress,
-                on_wait=on_wait,
+                on_wait=wait,
             )
         except (_NotYetError, psycopg.errors.LockNotAvailable):
             self._put_off(tables)

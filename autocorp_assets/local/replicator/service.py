@@ -232,7 +232,7 @@ class _Replicator:
         reason = f"a load of {', '.join(tables)} was requested"
         self._log(reason)
         self._status.update(phase=Phase.LOADING, generation_reason=reason, rows_loaded={}, error=None)
-        return self._reloads.stage(tables, checkpoint, on_progress=self._loaded, check=self._check)
+        return self._reloads.stage(tables, checkpoint, on_progress=self._loaded, on_wait=self._waiting)
 
     def _discard(self, connection: psycopg.Connection, checkpoint: Checkpoint, slot: source.Slot) -> None:
         """Drop a slot of ours that is of no more use.
