@@ -165,8 +165,11 @@ class Curation:
         if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
             stored = self.table.stored(system)
             unresolved = account.unresolved > 0
-            rows = _cut(stored_rows.compare(rows, stored, self.contract, is_csv=is_csv, unresolved=unresolved))
-            account = accounting.count(rows) if is_csv else account
+            rows = stored_rows.compare(
+                rows, stored, self.contract, is_csv=is_csv, is_reload=is_reload, unresolved=unresolved
+            )
+            rows = _cut(rows)
+            account = accounting.count(rows) if is_csv or is_reload else account
         account = account.of(plan, refused)
         return self._write(plan, rows, stored, system, account, is_reload=is_reload)
 
@@ -184,7 +187,7 @@ class Curation:
         into_empty = _nothing_stored(plan.checkpoint, system)
         frames = [stored_rows.writes(rows, self.contract, into_empty=into_empty)]
         if stored is not None and is_reload:
-            frames.append(stored_rows.vanished(rows, stored, self.contract))
+            frames.append(stored_rows.vanished(rows, stored, self.contract, generation=plan.next_generation))
         if stored is not None and system is System.CSV:
             frames += stored_rows.replaced_lines(rows, stored, self.contract)
         changes = stored_rows.union_all(frames)

@@ -102,6 +102,13 @@ class Replication(Protocol):
         """
         ...
 
+    def reload(self, tables: Sequence[str], *, deadline_seconds: float, on_progress: Progress) -> Mapping[str, str]:
+        """Return once raw holds a new complete load of each table, begun after the call; why not, for those refused.
+
+        Raises ReplicationError after `deadline_seconds`, or when the source cannot be read.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransferOutcome:
