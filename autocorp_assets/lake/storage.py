@@ -22,7 +22,7 @@ from autocorp_assets.contracts.raw_format import (
     table_prefix,
 )
 from autocorp_assets.lake.file_system import open_file_system
-from autocorp_assets.lake.snapshots import read_head
+from autocorp_assets.lake.snapshots import Head, read_head
 from spark_jobs.checkpoint import Checkpoint
 from spark_jobs.plan import Delivery, LoadManifest, TablePlan, earliest_day, pending
 
@@ -116,11 +116,17 @@ class LakeStorage:
         Costs a listing of the recent days of raw and one commit's metadata for each table.
         """
         manifests = self._manifests()
-        return {table: self._pending_plan(table, _manifests_of(table, manifests)) for table in tables}
+        return {
+            table: self._pending_plan(table, read_head(self.root, TABLES[table]), _manifests_of(table, manifests))
+            for table in tables
+        }
 
-    def _pending_plan(self, table: str, manifests: list[LoadManifest]) -> TablePlan:
+    def pending_after(self, table: str, head: Head | None) -> TablePlan:
+        """What this version of the table has not taken in of what raw holds now."""
+        return self._pending_plan(table, head, self.load_manifests(table))
+
+    def _pending_plan(self, table: str, head: Head | None, manifests: list[LoadManifest]) -> TablePlan:
         contract = TABLES[table]
-        head = read_head(self.root, contract)
         checkpoint = head.checkpoint if head else None
         since_day = earliest_day(checkpoint or Checkpoint(), manifests)
         return pending(
