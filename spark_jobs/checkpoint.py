@@ -36,6 +36,8 @@ class Checkpoint:
     """Bounded by the look-back window and the number of CSV files, not by the table's age."""
 
     contract_version: str = ""
+    revision: int = 0
+    """Commits of the curation so far. Audit and quarantine name theirs: a greater one than the table's was never made."""
     generation: int = 0
     """Newest load generation applied; 0 when none."""
     high_water: str = ""
