@@ -217,7 +217,7 @@ def refold_from(
     starts = [f"{load.started_at:%Y%m%d-%H%M%S}" for load in _read_anew(known, loads, again)]
     starts += [file.name for file in new if file.name < _name(known.high_water)]
     starts += [
-        _flushed_from(first)
+        flushed_from(first)
         for file in new
         if (first := first_sequences.get(file.name)) and first <= known.high_sequence
     ]
@@ -409,7 +409,7 @@ def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
 
 
-def _flushed_from(sequence: str) -> str:
+def flushed_from(sequence: str) -> str:
     """Lowest name of a file that can hold this change or a later one; the clocks of source and capture may differ."""
     try:
         time = datetime.strptime(f"{sequence[:16]}0000", "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
