@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from autocorp_assets.contracts.model import TableContract
 
-Key = int | str
+Key = Any
+"""A primary key: whole numbers or texts, one of the two in any one table, so that keys can be ordered."""
 Operator = Literal[">=", ">", "<=", "<"]
 
 

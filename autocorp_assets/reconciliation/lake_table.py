@@ -103,9 +103,7 @@ class LakeTable:
 
 
 @contextmanager
-def open_lake_table(
-    lake: str | Path, contract: TableContract, columns: tuple[Column, ...]
-) -> Generator[LakeTable]:
+def open_lake_table(lake: str | Path, contract: TableContract, columns: tuple[Column, ...]) -> Generator[LakeTable]:
     """The newest version of the table, which does not change while inside.
 
     Args:

@@ -95,9 +95,7 @@ class SourceTable:
             type=sql.SQL("bigint" if self._has_number_as_key else "text"),
             table=sql.Identifier(SCHEMA, self.contract.name),
             checksum=postgres_checksum(self.columns),
-            digests=sql.SQL(", ").join(
-                sql.SQL("md5({})").format(postgres_value(column)) for column in self.columns
-            ),
+            digests=sql.SQL(", ").join(sql.SQL("md5({})").format(postgres_value(column)) for column in self.columns),
             where=sql.SQL(" AND ").join(where) if where else sql.SQL("true"),
         )
         values = [*before, *(value for _, value in keys.bounds), *after]
@@ -122,9 +120,7 @@ def changed_columns(
     """For keys of both sides, the names of the columns whose digests differ."""
     return {
         key: tuple(
-            column.name
-            for column, here, there in zip(columns, digests, right[key], strict=True)
-            if here != there
+            column.name for column, here, there in zip(columns, digests, right[key], strict=True) if here != there
         )
         for key, digests in left.items()
         if key in right
