@@ -37,13 +37,20 @@ class Checkpoint:
 
     contract_version: str = ""
     revision: int = 0
-    """Commits of the curation so far. Audit and quarantine name theirs: a greater one than the table's was never made."""
+    """Commits of the curation so far. Audit and quarantine name theirs, by which readers know those never made."""
     generation: int = 0
     """Newest load generation applied; 0 when none."""
     high_water: str = ""
     """Greatest change file applied, as a path below the table's raw folder; empty when none."""
+    high_sequence: str = ""
+    """Greatest change sequence applied; empty when none. An older change in a new file has come late."""
     recent: tuple[str, ...] = ()
     """Names of change files applied within the look-back window that ends at the high-water mark."""
+    late: dict[str, str] = field(default_factory=dict)
+    """Change files applied whose names are older than the window, and when they were written (ISO, UTC): those
+    that a listing cannot tell from files that have come since."""
+    listed_at: str = ""
+    """When raw was listed for the newest plan that was applied; ISO, UTC."""
     deliveries: dict[str, AppliedDelivery] = field(default_factory=dict)
     """By file name."""
 
