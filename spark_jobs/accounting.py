@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import CHANGED_AT, RAW_FILE, TableContract
 from autocorp_assets.contracts.raw_format import AUDIT, QUARANTINE
 from spark_jobs import columns as c
 from spark_jobs.hadoop_files import HadoopFiles
-from spark_jobs.reduction import Outcome
+from spark_jobs.plan import TablePlan
+from spark_jobs.reduction import Outcome, change_sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class FileAccount:
     """Rows by what was mended in them."""
     refused: str | None = None
     """Why the file as a whole was not read."""
+    etag: str = ""
+    """CSV deliveries: which content of that name; empty for files that never change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +44,34 @@ class BatchAccount:
 
     files: tuple[FileAccount, ...]
     newest_change: datetime | None = None
+    high_sequence: str = ""
+    """Greatest change sequence among the rows; empty without any."""
     unresolved: int = 0
     """Rows to apply that still miss a value which only the table knows."""
 
     def total(self, outcome: str) -> int:
         return sum(getattr(file, outcome) for file in self.files)
+
+    def of(self, plan: TablePlan, refused: Mapping[str, str]) -> BatchAccount:
+        """With a line for every file of the plan: those without a row, and those that were `refused` (by name).
+
+        Raises:
+            ValueError: rows name a file that the plan does not: their count would be lost.
+        """
+        known = {file.file: file for file in self.files}
+        if strangers := known.keys() - {file.path for file in plan.files}:
+            message = f"{plan.table}: rows of {', '.join(sorted(strangers))}, which the plan does not name"
+            raise ValueError(message)
+        return replace(
+            self,
+            files=tuple(
+                replace(
+                    known.get(file.path, FileAccount(file=file.path)), etag=file.etag, refused=refused.get(file.name)
+                )
+                for file in plan.files
+                if not file.replay
+            ),
+        )
 
 
 def count(rows: DataFrame) -> BatchAccount:
@@ -52,6 +80,7 @@ def count(rows: DataFrame) -> BatchAccount:
     totals = counted.agg(
         F.count("*").alias("rows"),
         F.max(F.col(CHANGED_AT).cast("long")).alias("newest"),
+        F.max(change_sequence()).alias("high_sequence"),
         F.count(F.when(F.size(c.UNCHANGED) > 0, 1)).alias("unresolved"),
     ).toLocalIterator()
     found = {(row[RAW_FILE], row[c.OUTCOME]): row for row in totals}
@@ -70,6 +99,7 @@ def count(rows: DataFrame) -> BatchAccount:
             for file in sorted({name for name, _ in found})
         ),
         newest_change=None if newest is None else datetime.fromtimestamp(newest, UTC),
+        high_sequence=max((row["high_sequence"] or "" for row in found.values()), default=""),
         unresolved=sum(row["unresolved"] for (_, outcome), row in found.items() if outcome == Outcome.APPLIED),
     )
 
@@ -83,33 +113,64 @@ def _file_account(file: str, rows: dict[str, int], mended: dict[str, dict[str, i
 class Ledger:
     """Writes a batch's audit and quarantine before its commit.
 
-    `batch` names what the batch stands on, so that one repeated after a crash replaces what it wrote.
+    `batch` names what the batch stands on, so that one repeated after a crash replaces what it wrote. `revision`
+    is the checkpoint's that the batch commits: what a reader finds beyond the table's own was never committed.
     """
 
+    spark: SparkSession
     lake: str
     contract: TableContract
     run_id: str
     batch: str
+    revision: int
 
     def write_audit(self, files: HadoopFiles, account: BatchAccount) -> None:
         """One JSON line a file."""
-        stamp = {"run_id": self.run_id, "table": self.contract.name, "written_at": datetime.now(UTC).isoformat()}
+        stamp = {
+            "run_id": self.run_id,
+            "table": self.contract.name,
+            "batch": self.batch,
+            "revision": self.revision,
+            "written_at": datetime.now(UTC).isoformat(),
+        }
         lines = [json.dumps({**stamp, **asdict(file)}) for file in account.files]
         files.write_text(f"{self.lake}/{AUDIT}/{self.contract.name}/{self.batch}.jsonl", "\n".join(lines) + "\n")
 
-    def write_quarantine(self, rows: DataFrame) -> None:
-        """The rows kept out, whole, each with its place and reasons."""
-        kept_out = rows.filter((F.col(c.OUTCOME) == str(Outcome.QUARANTINED)) & ~F.col(c.REPLAY))
+    def write_quarantine(self, rows: DataFrame | None, account: BatchAccount, judged_before: Sequence[str]) -> None:
+        """The rows kept out, whole, each with its place and reasons; nothing where there is nothing to say.
+
+        A file that was judged before gets a row without a position: what earlier revisions hold of it no
+        longer counts, since all of it has been judged anew.
+        """
+        frames = [self._markers(judged_before)] if judged_before else []
+        if rows is not None and account.total(Outcome.QUARANTINED):
+            frames.append(self._kept_out(rows))
+        if not frames:
+            return
         (
-            kept_out.select(
-                F.col(RAW_FILE).alias("file"),
-                F.col(c.POSITION).alias("position"),
-                F.col(self.contract.record_key).cast("string").alias("record_key"),
-                F.col(c.BROKEN).alias("reasons"),
-                F.col(c.RAW_ROW).alias("row"),
-                F.lit(self.run_id).alias("run_id"),
-                F.current_timestamp().alias("quarantined_at"),
+            reduce(DataFrame.unionByName, frames)
+            .withColumns(
+                {
+                    "run_id": F.lit(self.run_id),
+                    "quarantined_at": F.current_timestamp(),
+                    "revision": F.lit(self.revision),
+                }
             )
             .write.mode("overwrite")
             .parquet(f"{self.lake}/{QUARANTINE}/{self.contract.name}/batch={self.batch}")
+        )
+
+    def _kept_out(self, rows: DataFrame) -> DataFrame:
+        return rows.filter((F.col(c.OUTCOME) == str(Outcome.QUARANTINED)) & ~F.col(c.REPLAY)).select(
+            F.col(RAW_FILE).alias("file"),
+            F.col(c.POSITION).alias("position"),
+            F.col(self.contract.record_key).cast("string").alias("record_key"),
+            F.col(c.BROKEN).alias("reasons"),
+            F.col(c.RAW_ROW).alias("row"),
+        )
+
+    def _markers(self, files: Sequence[str]) -> DataFrame:
+        return self.spark.createDataFrame(
+            [(file, None, None, None, None) for file in files],
+            "file string, position bigint, record_key string, reasons array<string>, row string",
         )

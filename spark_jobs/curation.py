@@ -19,7 +19,7 @@ from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.lake_tables.delta import DeltaTable
 from spark_jobs.lake_tables.hudi import HudiTable
 from spark_jobs.lake_tables.table import Committed, LakeTable
-from spark_jobs.plan import TablePlan, advance
+from spark_jobs.plan import FileKind, TablePlan, advance
 
 
 class TableMovedError(RuntimeError):
@@ -146,7 +146,7 @@ class Curation:
             unresolved = account.unresolved > 0
             rows = _cut(stored_rows.compare(rows, stored, self.contract, is_csv=is_csv, unresolved=unresolved))
             account = accounting.count(rows) if is_csv else account
-        account = replace(account, files=(*account.files, *_refusals(plan, refused)))
+        account = account.of(plan, refused)
         return self._write(plan, rows, stored, system, account, is_reload=is_reload)
 
     def _write(
@@ -159,10 +159,7 @@ class Curation:
         *,
         is_reload: bool,
     ) -> tuple[Committed, BatchAccount, Checkpoint]:
-        ledger = self._ledger(plan, system)
-        if account.total("quarantined"):
-            ledger.write_quarantine(rows)
-        ledger.write_audit(self.files, account)
+        self._keep_account(plan, rows, system, account)
         into_empty = _nothing_stored(plan.checkpoint, system)
         frames = [stored_rows.writes(rows, self.contract, into_empty=into_empty)]
         if stored is not None and is_reload:
@@ -174,8 +171,8 @@ class Curation:
         self.announce(f"{plan.table}: committing {asked[False]:,} upsert(s) and {asked[True]:,} delete(s) of {system}")
         checkpoint = self._next(plan, account)
         committed = self.table.commit(changes, checkpoint=checkpoint, into_empty=into_empty)
-        # A replayed row may already be stored as it is; Hudi counts the delete of an absent record as an upsert too.
-        least = 0 if any(file.replay for file in plan.files) else asked[False]
+        # A row read again may already be stored as it is; Hudi counts the delete of an absent record as an upsert too.
+        least = 0 if any(file.replay or file.judged_before for file in plan.files) else asked[False]
         if not least <= committed.upserted <= asked[False] + asked[True]:
             message = (
                 f"{plan.table}: commit {committed.commit} holds {committed.upserted} upserts and {committed.deleted} "
@@ -191,9 +188,9 @@ class Curation:
 
         A load without a row of a table that has some empties it: its source was truncated.
         """
-        account = BatchAccount(files=_refusals(plan, refused))
+        account = BatchAccount(files=()).of(plan, refused)
         system = System.CSV if plan.csv_files else System.DATABASE
-        self._ledger(plan, system).write_audit(self.files, account)
+        self._keep_account(plan, None, system, account)
         checkpoint = self._next(plan, account)
         into_empty = _nothing_stored(plan.checkpoint, system)
         changes = self._no_changes()
@@ -207,11 +204,26 @@ class Curation:
 
     def _next(self, plan: TablePlan, account: BatchAccount) -> Checkpoint:
         refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in account.files if file.refused}
-        return advance(plan, contract_version=self.contract.version, refused=refused)
+        is_csv = any(file.kind is FileKind.CSV for file in plan.files)
+        return advance(
+            plan,
+            contract_version=self.contract.version,
+            refused=refused,
+            high_sequence="" if is_csv else account.high_sequence,
+        )
 
-    def _ledger(self, plan: TablePlan, system: System) -> Ledger:
-        batch = batch_id(plan.checkpoint, system)
-        return Ledger(lake=self.lake, contract=self.contract, run_id=self.run_id, batch=batch)
+    def _keep_account(self, plan: TablePlan, rows: DataFrame | None, system: System, account: BatchAccount) -> None:
+        """Before the commit: quarantine and audit of the batch."""
+        ledger = Ledger(
+            spark=self.spark,
+            lake=self.lake,
+            contract=self.contract,
+            run_id=self.run_id,
+            batch=batch_id(plan.checkpoint, system),
+            revision=plan.checkpoint.revision + 1,
+        )
+        ledger.write_quarantine(rows, account, [file.path for file in plan.files if file.judged_before])
+        ledger.write_audit(self.files, account)
 
 
 def _cut(rows: DataFrame) -> DataFrame:
@@ -238,7 +250,3 @@ def _nothing_stored(checkpoint: Checkpoint, system: System) -> bool:
     if system is System.DATABASE:
         return checkpoint.generation == 0
     return all(delivery.refused for delivery in checkpoint.deliveries.values())
-
-
-def _refusals(plan: TablePlan, refused: dict[str, str]) -> tuple[FileAccount, ...]:
-    return tuple(FileAccount(file=file.path, refused=refused[file.name]) for file in plan.files if file.name in refused)

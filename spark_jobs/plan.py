@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import count
+from types import MappingProxyType
 from typing import Any, Self
 
 from autocorp_assets.contracts.model import TableContract
@@ -16,9 +18,11 @@ from spark_jobs.checkpoint import AppliedDelivery, Checkpoint
 LARGE_BYTES = 16 * 1024 * 1024
 LARGE_ROWS = 100_000
 LOOK_BACK = timedelta(minutes=30)
-"""How far behind the high-water mark a change file may still appear and be told from an applied one.
+"""How far behind the high-water mark applied change files are remembered by name.
 
-DMS uploads within its CdcMaxBatchInterval (60 s); the window bounds the names in each commit.
+DMS uploads within its CdcMaxBatchInterval (60 s); the window bounds the names in each commit. A file with an
+older name is told from an applied one by when it was written: after raw was last listed, with the window
+again for clocks that differ and uploads that took long.
 """
 _DAY = re.compile(r"(?:year=)?(\d{4})/(?:month=)?(\d{2})/(?:day=)?(\d{2})/")
 
@@ -42,6 +46,20 @@ class LoadManifest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeFile:
+    """A change file as a listing shows it."""
+
+    path: str
+    """Below the table's raw folder."""
+    modified: datetime
+    """UTC."""
+
+    @property
+    def name(self) -> str:
+        return _name(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """A whole CSV file in the raw zone."""
 
@@ -62,6 +80,10 @@ class SourceFile:
     kind: FileKind
     replay: bool = False
     """Applied before; read again because a file that belongs before it has arrived since."""
+    judged_before: bool = False
+    """A file of this name was accounted for before: this account takes the place of that one."""
+    modified: str = ""
+    """Change files: when it was written; ISO, UTC."""
     generation: int = 0
     """LOAD files: their generation."""
     day: str = ""
@@ -92,6 +114,8 @@ class TablePlan:
     files: tuple[SourceFile, ...] = ()
     load_rows: int = 0
     """Rows of the loads that the plan takes in."""
+    listed_at: str = ""
+    """When raw was listed; ISO, UTC."""
 
     @property
     def is_large(self) -> bool:
@@ -131,6 +155,7 @@ class TablePlan:
             load_starts=tuple((generation, start) for generation, start in value["load_starts"]),
             files=tuple(SourceFile.from_dict(file) for file in value["files"]),
             load_rows=value["load_rows"],
+            listed_at=value["listed_at"],
         )
 
 
@@ -148,14 +173,68 @@ def earliest_day(checkpoint: Checkpoint, manifests: Iterable[LoadManifest]) -> s
     return min(days).strftime("%Y%m%d")
 
 
+def day_before(name: str) -> str:
+    """First day folder (YYYYMMDD) of files with this name or a later one: a commit before midnight is flushed after it.
+
+    Empty, which is before any day, for a name without a time.
+    """
+    return f"{_day(name[:8]) - timedelta(days=1):%Y%m%d}" if name else ""
+
+
+def unapplied(known: Checkpoint, changes: Iterable[ChangeFile], again: Collection[str] = ()) -> list[ChangeFile]:
+    """The change files that a table has not taken in, and those that it is to judge `again` (names)."""
+    applied = {*known.recent, *known.late}
+    window = _window_start(known.high_water)
+    since = _late_since(known.listed_at)
+    return [
+        file
+        for file in changes
+        if file.name in again
+        or (file.name not in applied and (file.name >= window or (since is not None and file.modified >= since)))
+    ]
+
+
+def refold_from(
+    known: Checkpoint,
+    loads: Iterable[LoadManifest],
+    new: Sequence[ChangeFile],
+    first_sequences: Mapping[str, str],
+    again: Collection[str] = (),
+) -> str | None:
+    """From which file name on applied change files are read again, since `new` ones or loads belong before them.
+
+    A file is late if its name is older than the high-water mark, or if it holds a change that is: a
+    source that fails over may send changes once more, under a newer name. Which files hold the changes
+    after that one follows from its time, since a file is named when it is flushed.
+
+    Args:
+        known: what the table remembers.
+        loads: complete loads of the table.
+        new: files to be applied.
+        first_sequences: least change sequence of a file, by its name; a file left out counts by its name alone.
+        again: names of applied files to be judged once more.
+    """
+    starts = [f"{load.started_at:%Y%m%d-%H%M%S}" for load in _read_anew(known, loads, again)]
+    starts += [file.name for file in new if file.name < _name(known.high_water)]
+    starts += [
+        _flushed_from(first)
+        for file in new
+        if (first := first_sequences.get(file.name)) and first <= known.high_sequence
+    ]
+    return min(starts, default=None)
+
+
 def pending(
     contract: TableContract,
     *,
     commit: str | None,
     checkpoint: Checkpoint | None,
     manifests: Sequence[LoadManifest],
-    changes: Sequence[str],
+    changes: Sequence[ChangeFile],
     deliveries: Sequence[Delivery],
+    listed_at: datetime,
+    first_sequences: Mapping[str, str] = MappingProxyType({}),
+    again: Collection[str] = (),
 ) -> TablePlan:
     """The plan for a table.
 
@@ -164,8 +243,11 @@ def pending(
         commit: its newest commit, None when it does not exist.
         checkpoint: what that commit remembers.
         manifests: complete loads of the table, in any order.
-        changes: paths of change files below the table's raw folder, from `earliest_day` on.
+        changes: change files of the table, from `earliest_day` on, and from the day of `refold_from`.
         deliveries: whole CSV files of the table's feed.
+        listed_at: when the listings were begun.
+        first_sequences: see `refold_from`.
+        again: names of applied files to be judged and accounted for once more.
     """
     known = checkpoint or Checkpoint()
     loads = sorted(manifests, key=lambda manifest: manifest.generation)
@@ -175,20 +257,36 @@ def pending(
         checkpoint=known,
         load_starts=tuple((load.generation, load.start_sequence) for load in loads),
         files=(
-            *_load_files(contract.name, known, loads),
-            *(_change_files(contract.name, known, loads, changes) if loads else ()),
-            *_csv_files(known, deliveries),
+            *_load_files(contract.name, known, loads, again),
+            *(
+                _change_files(contract.name, known, loads, changes, first_sequences=first_sequences, again=again)
+                if loads
+                else ()
+            ),
+            *_csv_files(known, deliveries, again),
         ),
         load_rows=sum(load.rows for load in loads if load.generation > known.generation),
+        listed_at=listed_at.isoformat(),
     )
 
 
-def advance(plan: TablePlan, *, contract_version: str, refused: dict[str, str]) -> Checkpoint:
-    """The checkpoint after the whole plan was applied; `refused` gives reasons by CSV file name."""
-    applied = {path for file in plan.files if file.kind is FileKind.CHANGE for path in [_below_table(file.path)]}
-    high_water = max([*applied, plan.checkpoint.high_water], key=_name)
-    start = _window_start(high_water)
-    names = {_name(path) for path in applied} | set(plan.checkpoint.recent)
+def advance(
+    plan: TablePlan, *, contract_version: str, refused: Mapping[str, str], high_sequence: str = ""
+) -> Checkpoint:
+    """The checkpoint after the whole plan was applied.
+
+    Args:
+        plan: what was applied.
+        contract_version: of the contract by which it was judged.
+        refused: reasons by name of CSV files that were not read.
+        high_sequence: greatest change sequence among the plan's rows; empty without any.
+    """
+    known = plan.checkpoint
+    changes = [file for file in plan.files if file.kind is FileKind.CHANGE]
+    high_water = max([*(_below_table(file.path) for file in changes), known.high_water], key=_name)
+    window = _window_start(high_water)
+    since = _late_since(plan.listed_at)
+    written = {**known.late, **{file.name: file.modified for file in changes if file.modified}}
     fresh = {
         file.name: AppliedDelivery(
             etag=file.etag, size=file.size, day=file.day, ordinal=file.ordinal, refused=refused.get(file.name)
@@ -198,67 +296,103 @@ def advance(plan: TablePlan, *, contract_version: str, refused: dict[str, str]) 
     }
     return Checkpoint(
         contract_version=contract_version,
+        revision=known.revision + 1,
         generation=plan.next_generation,
         high_water=high_water,
-        recent=tuple(sorted(name for name in names if name >= start)),
-        deliveries={**plan.checkpoint.deliveries, **fresh},
+        high_sequence=max(known.high_sequence, high_sequence),
+        recent=tuple(sorted(name for name in {file.name for file in changes} | set(known.recent) if name >= window)),
+        late={
+            name: modified
+            for name, modified in sorted(written.items())
+            if name < window and since is not None and datetime.fromisoformat(modified) >= since
+        },
+        listed_at=plan.listed_at,
+        deliveries={**known.deliveries, **fresh},
     )
 
 
-def _load_files(table: str, known: Checkpoint, loads: Sequence[LoadManifest]) -> list[SourceFile]:
+def _load_files(
+    table: str, known: Checkpoint, loads: Sequence[LoadManifest], again: Collection[str]
+) -> list[SourceFile]:
     return [
-        SourceFile(path=f"{table_prefix(table)}/{name}", kind=FileKind.LOAD, generation=load.generation)
+        SourceFile(
+            path=f"{table_prefix(table)}/{name}",
+            kind=FileKind.LOAD,
+            generation=load.generation,
+            judged_before=load.generation <= known.generation,
+        )
         for load in loads
-        if load.generation > known.generation
         for name in load.files
+        if load.generation > known.generation or (load.generation == known.generation and name in again)
     ]
 
 
 def _change_files(
-    table: str, known: Checkpoint, loads: Sequence[LoadManifest], changes: Sequence[str]
+    table: str,
+    known: Checkpoint,
+    loads: Sequence[LoadManifest],
+    changes: Sequence[ChangeFile],
+    *,
+    first_sequences: Mapping[str, str],
+    again: Collection[str],
 ) -> list[SourceFile]:
-    applied = set(known.recent)
-    in_sight = [path for path in changes if _name(path) >= _window_start(known.high_water)]
-    new = [path for path in in_sight if _name(path) not in applied]
-    # A file that belongs before applied ones, or a load that overlaps them, decides anew about their keys.
-    overlapped = [f"{load.started_at:%Y%m%d-%H%M%S}" for load in loads if 0 < known.generation < load.generation]
-    late = [_name(path) for path in new if _name(path) < _name(known.high_water)]
-    start_again = min([*overlapped, *late], default=None)
-    again = [] if start_again is None else [p for p in changes if _name(p) >= start_again and p not in new]
-    chosen = [(path, False) for path in new] + [(path, True) for path in again]
+    new = unapplied(known, changes, again)
+    names = {file.name for file in new}
+    start = refold_from(known, loads, new, first_sequences, again)
+    replayed = [] if start is None else [file for file in changes if file.name >= start and file.name not in names]
     return [
-        SourceFile(path=f"{table_prefix(table)}/{path}", kind=FileKind.CHANGE, replay=replay)
-        for path, replay in sorted(chosen, key=lambda item: _name(item[0]))
+        SourceFile(
+            path=f"{table_prefix(table)}/{file.path}",
+            kind=FileKind.CHANGE,
+            replay=file.name not in names,
+            judged_before=file.name in again,
+            modified=file.modified.isoformat(),
+        )
+        for file in sorted((*new, *replayed), key=lambda file: file.name)
     ]
 
 
-def _csv_files(known: Checkpoint, deliveries: Sequence[Delivery]) -> list[SourceFile]:
-    def is_new(delivery: Delivery) -> bool:
+def _read_anew(known: Checkpoint, loads: Iterable[LoadManifest], again: Collection[str]) -> list[LoadManifest]:
+    """Loads whose rows are read on top of a table that has some: they overlap changes that were applied."""
+    return [
+        load
+        for load in loads
+        if 0 < known.generation < load.generation
+        or (load.generation == known.generation and not set(load.files).isdisjoint(again))
+    ]
+
+
+def _csv_files(known: Checkpoint, deliveries: Sequence[Delivery], again: Collection[str]) -> list[SourceFile]:
+    def is_applied(delivery: Delivery) -> bool:
         applied = known.deliveries.get(delivery.name)
-        return applied is None or (applied.etag, applied.size) != (delivery.etag, delivery.size)
+        return applied is not None and (applied.etag, applied.size) == (delivery.etag, delivery.size)
 
     in_order = sorted(deliveries, key=lambda delivery: (delivery.day, delivery.name))
-    new = [delivery for delivery in in_order if is_new(delivery)]
-    if not new:
+    judged = [delivery for delivery in in_order if delivery.name in again or not is_applied(delivery)]
+    if not judged:
         return []
-    next_ordinal = 1 + max((applied.ordinal for applied in known.deliveries.values()), default=0)
-    ordinals = {delivery.name: next_ordinal + index for index, delivery in enumerate(new)}
+    ordinals = {name: applied.ordinal for name, applied in known.deliveries.items()}
+    arrivals = count(1 + max(ordinals.values(), default=0))
+    ordinals |= {delivery.name: next(arrivals) for delivery in judged if not is_applied(delivery)}
     # An older export that comes late is judged together with the younger ones that were applied before it.
-    first_day = new[0].day
-    again = [
-        d for d in in_order if d.name not in ordinals and d.day > first_day and not known.deliveries[d.name].refused
+    names = {delivery.name for delivery in judged}
+    replayed = [
+        delivery
+        for delivery in in_order
+        if delivery.name not in names and delivery.day > judged[0].day and not known.deliveries[delivery.name].refused
     ]
     return [
         SourceFile(
             path=delivery.path,
             kind=FileKind.CSV,
-            replay=delivery.name not in ordinals,
+            replay=delivery.name not in names,
+            judged_before=delivery.name in names and delivery.name in known.deliveries,
             day=delivery.day,
-            ordinal=ordinals.get(delivery.name) or known.deliveries[delivery.name].ordinal,
+            ordinal=ordinals[delivery.name],
             etag=delivery.etag,
             size=delivery.size,
         )
-        for delivery in sorted((*new, *again), key=lambda d: (d.day, d.name))
+        for delivery in sorted((*judged, *replayed), key=lambda delivery: (delivery.day, delivery.name))
     ]
 
 
@@ -273,6 +407,20 @@ def _below_table(path: str) -> str:
 
 def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
+
+
+def _flushed_from(sequence: str) -> str:
+    """Lowest name of a file that can hold this change or a later one; the clocks of source and capture may differ."""
+    try:
+        time = datetime.strptime(f"{sequence[:16]}0000", "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:  # no time in it: anywhere
+        return ""
+    return f"{time - LOOK_BACK:%Y%m%d-%H%M%S}"
+
+
+def _late_since(listed_at: str) -> datetime | None:
+    """A file that was written after this was not in the listing, or is remembered by name; None without a listing."""
+    return datetime.fromisoformat(listed_at) - LOOK_BACK if listed_at else None
 
 
 def _window_start(high_water: str) -> str:

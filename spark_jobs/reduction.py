@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import CHANGE_SEQ, RAW_FILE, KeyForm, TableContract
+from autocorp_assets.contracts.raw_format import SEQUENCE_DIGITS
 from spark_jobs import columns as c
 from spark_jobs.change_seq import GENERATION_DIGITS, generation_text
 
@@ -21,6 +22,11 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
+
+
+def change_sequence() -> Expression:
+    """The source's own sequence within a database row's change_seq; LOAD_SEQUENCE for a row of a load."""
+    return F.substring(CHANGE_SEQ, GENERATION_DIGITS + 2, SEQUENCE_DIGITS)
 
 
 _DELIVERY_SEQ_DIGITS = 15

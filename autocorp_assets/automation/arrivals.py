@@ -26,7 +26,9 @@ class Seen:
 
     generation: int = 0
     newest: str = ""
-    """Name of the newest change file; names sort in the order in which they were written."""
+    """Greatest name of a change file; names sort in the order in which they were written."""
+    modified: float = 0.0
+    """When the last change file was written, in seconds of the epoch: a late one has an older name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +41,14 @@ class News:
 
 def look(lake: LakeStorage, table: str, seen: Seen) -> News:
     """List what is new; folders before the newest file's day are not touched."""
-    names = [path.rsplit("/", 1)[-1] for path in lake.change_files(table, since_day(seen.newest))]
-    new = [name for name in names if name > seen.newest]
+    files = lake.change_files(table, since_day(seen.newest))
+    new = [file for file in files if file.name > seen.newest or file.modified.timestamp() > seen.modified]
     loads = [load for load in lake.load_manifests(table) if load.generation > seen.generation]
     return News(
         seen=Seen(
             generation=max((load.generation for load in loads), default=seen.generation),
-            newest=max(new, default=seen.newest),
+            newest=max([seen.newest, *(file.name for file in new)]),
+            modified=max([seen.modified, *(file.modified.timestamp() for file in new)]),
         ),
         files=len(new) + sum(len(load.files) for load in loads),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
 from autocorp_assets.checks.curated import check_specs, check_table, still_holding
@@ -42,6 +43,18 @@ class BadTable:
         return f"{self.table}{where}: {self.error}"
 
 
+class CurateConfig(dg.Config):
+    """What may be set for one run."""
+
+    again: dict[str, list[str]] = Field(
+        default={},
+        description=(
+            "By table, raw files (paths below the lake's root) to judge once more although they were applied: after "
+            "a rule was mended, say. Newer changes of the rows in them stay newer."
+        ),
+    )
+
+
 def curated_tables(
     contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5
 ) -> dg.AssetsDefinition:
@@ -56,11 +69,14 @@ def curated_tables(
         description="Validate, standardise, reduce and merge what raw has new, in one Spark job.",
     )
     def curate(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeStorage], job_runner: dg.ResourceParam[JobRunner]
+        context: dg.AssetExecutionContext,
+        config: CurateConfig,
+        lake: dg.ResourceParam[LakeStorage],
+        job_runner: dg.ResourceParam[JobRunner],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
-            plans = lake.pending_plans(contract.name for contract in selected)
+            plans = lake.pending_plans((contract.name for contract in selected), again=config.again)
             pending = [plan for plan in plans.values() if not plan.is_empty]
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None

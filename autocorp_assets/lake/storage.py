@@ -6,11 +6,12 @@ Everything goes through pyarrow's file systems, so a lake in a folder and one in
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts import FEEDS, TABLES
@@ -21,10 +22,21 @@ from autocorp_assets.contracts.raw_format import (
     feed_prefix,
     table_prefix,
 )
+from autocorp_assets.lake.change_sequences import first_sequence
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.snapshots import read_head
 from spark_jobs.checkpoint import Checkpoint
-from spark_jobs.plan import Delivery, LoadManifest, TablePlan, earliest_day, pending
+from spark_jobs.plan import (
+    ChangeFile,
+    Delivery,
+    LoadManifest,
+    TablePlan,
+    day_before,
+    earliest_day,
+    pending,
+    refold_from,
+    unapplied,
+)
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -70,11 +82,11 @@ class LakeStorage:
         """
         return sorted(self._walk(prefix, date="", since_day=since_day), key=lambda file: file.path)
 
-    def change_files(self, table: str, since_day: str | None = None) -> list[str]:
-        """Paths below the table's raw folder of its change files, whatever the layout of the folders."""
+    def change_files(self, table: str, since_day: str | None = None) -> list[ChangeFile]:
+        """The table's change files, whatever the layout of the folders."""
         prefix = table_prefix(table)
         return [
-            file.path.removeprefix(f"{prefix}/")
+            ChangeFile(path=file.path.removeprefix(f"{prefix}/"), modified=file.modified)
             for file in self.raw_files(prefix, since_day=since_day)
             if CHANGE_FILE.fullmatch(file.name)
         ]
@@ -110,27 +122,63 @@ class LakeStorage:
                 )
         return found
 
-    def pending_plans(self, tables: Iterable[str]) -> dict[str, TablePlan]:
+    def pending_plans(
+        self, tables: Iterable[str], *, again: Mapping[str, Collection[str]] = MappingProxyType({})
+    ) -> dict[str, TablePlan]:
         """For each table what a run would do to it; a plan may be empty.
 
-        Costs a listing of the recent days of raw and one commit's metadata for each table.
+        Costs a listing of the recent days of raw, one commit's metadata for each table and the footer of each
+        new change file.
+
+        Args:
+            tables: names.
+            again: by table, raw files (relative to the lake's root) that are to be judged once more.
         """
         manifests = self._manifests()
-        return {table: self._pending_plan(table, _manifests_of(table, manifests)) for table in tables}
+        return {
+            table: self._pending_plan(
+                table, _manifests_of(table, manifests), {path.rsplit("/", 1)[-1] for path in again.get(table, ())}
+            )
+            for table in tables
+        }
 
-    def _pending_plan(self, table: str, manifests: list[LoadManifest]) -> TablePlan:
+    def _pending_plan(self, table: str, manifests: list[LoadManifest], again: Collection[str]) -> TablePlan:
         contract = TABLES[table]
         head = read_head(self.root, contract)
         checkpoint = head.checkpoint if head else None
-        since_day = earliest_day(checkpoint or Checkpoint(), manifests)
+        listed_at = datetime.now(UTC)
+        changes, first_sequences = self._changes(table, checkpoint or Checkpoint(), manifests, again)
         return pending(
             contract,
             commit=head.commit if head else None,
             checkpoint=checkpoint,
             manifests=manifests,
-            changes=self.change_files(table, since_day) if manifests else (),
+            changes=changes,
             deliveries=self.deliveries(contract.csv_feed.name) if contract.csv_feed else (),
+            listed_at=listed_at,
+            first_sequences=first_sequences,
+            again=again,
         )
+
+    def _changes(
+        self, table: str, known: Checkpoint, manifests: list[LoadManifest], again: Collection[str]
+    ) -> tuple[list[ChangeFile], dict[str, str]]:
+        """Change files from as far back as the plan needs them, and the least sequence of the new ones."""
+        if not manifests:
+            return [], {}
+        since = None if again else earliest_day(known, manifests)
+        changes = self.change_files(table, since)
+        new = unapplied(known, changes, again)
+        firsts = self._first_sequences(table, new) if known.high_sequence else {}
+        start = refold_from(known, manifests, new, firsts, again)
+        if since is not None and start is not None and (day := day_before(start)) < since:
+            changes = self.change_files(table, day)
+        return changes, firsts
+
+    def _first_sequences(self, table: str, files: Iterable[ChangeFile]) -> dict[str, str]:
+        file_system, root = self._place
+        found = {file.name: first_sequence(file_system, f"{root}/{table_prefix(table)}/{file.path}") for file in files}
+        return {name: sequence for name, sequence in found.items() if sequence is not None}
 
     def _manifests(self) -> list[dict[str, Any]]:
         fields = ("generation", "start_sequence", "started_at", "tables")

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.settings import Settings
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from autocorp_assets.contracts.model import TableContract
 
 PROGRESS = "progress"
+CURATE = "curate"
+"""Name of the step and of the op that it runs."""
 PIPES_CHATTER = "[pipes] external process successfully"
 
 
@@ -64,7 +67,11 @@ class SyncReport:
 
 
 def sync(
-    settings: Settings, tables: Sequence[str] | None = None, *, on_progress: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    tables: Sequence[str] | None = None,
+    *,
+    again: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> SyncReport:
     """Replicate, transfer and curate once, through the Dagster instance of the data folder.
 
@@ -73,6 +80,7 @@ def sync(
     Args:
         settings: of the deployment.
         tables: only these; all unless given.
+        again: by table, raw files (paths below the lake's root) to judge once more although they were applied.
         on_progress: takes one line for the operator.
 
     Raises:
@@ -92,7 +100,7 @@ def sync(
         job = _job(settings, on_progress)
         for name, keys in _steps(contracts):
             on_progress(name)
-            step = _Step.run(job, keys, instance)
+            step = _Step.run(job, keys, instance, _run_config(name, again))
             on_progress(f"{name}: {'done' if step.result.success else 'FAILED'} in {step.seconds:.1f} s")
             steps.append(step)
     return _report(contracts, steps, time.monotonic() - started)
@@ -114,7 +122,14 @@ def _steps(contracts: Sequence[TableContract]) -> Iterator[tuple[str, list[dg.As
     yield "replicate the database", [raw_table_key(contract.name) for contract in contracts]
     if feeds := [raw_feed_key(contract.csv_feed.name) for contract in contracts if contract.csv_feed]:
         yield "transfer exports", feeds
-    yield "curate", [curated_key(contract.name) for contract in contracts]
+    yield CURATE, [curated_key(contract.name) for contract in contracts]
+
+
+def _run_config(step: str, again: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    config: dict[str, Any] = {"loggers": {PROGRESS: {}}}
+    if step == CURATE and again:
+        config["ops"] = {CURATE: {"config": {"again": {table: list(files) for table, files in again.items()}}}}
+    return config
 
 
 def _job(settings: Settings, on_progress: Callable[[str], None]) -> dg.JobDefinition:
@@ -155,7 +170,9 @@ class _Step:
     seconds: float
 
     @classmethod
-    def run(cls, job: dg.JobDefinition, keys: list[dg.AssetKey], instance: dg.DagsterInstance) -> _Step:
+    def run(
+        cls, job: dg.JobDefinition, keys: list[dg.AssetKey], instance: dg.DagsterInstance, run_config: dict[str, Any]
+    ) -> _Step:
         import dagster as dg
 
         started = time.monotonic()
@@ -164,7 +181,7 @@ class _Step:
                 instance=instance,
                 asset_selection=keys,
                 raise_on_error=False,
-                run_config={"loggers": {PROGRESS: {}}},
+                run_config=run_config,
                 tags={"autocorp/trigger": "sync"},
             )
         except dg.DagsterExecutionInterruptedError as interrupted:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 
 from autocorp_assets.contracts import TABLES
 from spark_jobs.checkpoint import Checkpoint, delta_user_metadata, from_delta_user_metadata
-from spark_jobs.plan import LOOK_BACK, Delivery, LoadManifest, TablePlan, advance, earliest_day, pending
+from spark_jobs.plan import LOOK_BACK, ChangeFile, Delivery, LoadManifest, TablePlan, advance, earliest_day, pending
 
 TABLE = TABLES["sales_order"]
 BEGAN = datetime(2024, 11, 21, 23, 50, tzinfo=UTC)
+WINDOW = LOOK_BACK.seconds // 60
 
 
-def change(minutes: float) -> str:
-    time = BEGAN + timedelta(minutes=minutes)
-    return f"year={time:%Y}/month={time:%m}/day={time:%d}/{time:%Y%m%d-%H%M%S}000-00.parquet"
+def at(minutes: float) -> datetime:
+    return BEGAN + timedelta(minutes=minutes)
+
+
+def change(minutes: float, *, written: float | None = None) -> ChangeFile:
+    """A file that was named so many minutes after BEGAN, and written then unless told otherwise."""
+    path = f"{at(minutes):year=%Y/month=%m/day=%d/%Y%m%d-%H%M%S}000-00.parquet"
+    return ChangeFile(path=path, modified=at(minutes if written is None else written))
 
 
 def load(generation: int, minutes: float = 0) -> LoadManifest:
@@ -35,7 +42,16 @@ def delivery(day: str, etag: str = "a") -> Delivery:
     return Delivery(path=f"raw/csv/sales_orders/{name}", name=name, day=day, etag=etag, size=1)
 
 
-def plan(checkpoint=None, *, manifests=(), changes=(), deliveries=()) -> TablePlan:
+def plan(
+    checkpoint=None,
+    *,
+    manifests=(),
+    changes=(),
+    deliveries=(),
+    listed=0.0,
+    first_sequences=MappingProxyType({}),
+    again=(),
+) -> TablePlan:
     return pending(
         TABLE,
         commit=None if checkpoint is None else "1",
@@ -43,15 +59,18 @@ def plan(checkpoint=None, *, manifests=(), changes=(), deliveries=()) -> TablePl
         manifests=manifests,
         changes=changes,
         deliveries=deliveries,
+        listed_at=at(listed),
+        first_sequences=first_sequences,
+        again=again,
     )
 
 
-def after(table_plan: TablePlan) -> Checkpoint:
-    return advance(table_plan, contract_version="v", refused={})
+def after(table_plan: TablePlan, high_sequence: str = "") -> Checkpoint:
+    return advance(table_plan, contract_version="v", refused={}, high_sequence=high_sequence)
 
 
 def names(table_plan: TablePlan, *, replay: bool = False) -> list[str]:
-    return [file.path.split("/", 3)[-1] for file in table_plan.files if file.replay is replay]
+    return [file.name for file in table_plan.files if file.replay is replay]
 
 
 def test_changes_wait_for_a_complete_load():
@@ -72,17 +91,86 @@ def test_a_late_file_brings_the_newer_ones_along():
 
     late = plan(applied, manifests=[load(1)], changes=[change(1), change(3), change(5), change(6)])
 
-    assert names(late) == [change(3), change(6)]
-    assert names(late, replay=True) == [change(5)]
+    assert names(late) == [change(3).name, change(6).name]
+    assert names(late, replay=True) == [change(5).name]
+
+
+def test_a_change_sent_once_more_under_a_newer_name_brings_along_all_that_may_be_newer_than_it():
+    first, deleted, resent = change(1), change(50), change(120)
+    known = after(plan(manifests=[load(1)], changes=[first, deleted], listed=60), f"{at(50):%Y%m%d%H%M%S%f}"[:16])
+
+    again = plan(
+        known,
+        manifests=[load(1)],
+        changes=[first, deleted, resent],
+        listed=121,
+        first_sequences={resent.name: f"{at(45):%Y%m%d%H%M%S%f}"[:16]},
+    )
+
+    assert names(again) == [resent.name]
+    assert names(again, replay=True) == [deleted.name]
 
 
 def test_the_checkpoint_forgets_what_the_window_has_left():
-    old, new = change(0), change(LOOK_BACK.seconds // 60 + 1)
-    applied = after(plan(manifests=[load(1)], changes=[old, new]))
+    old, new = change(0), change(WINDOW + 1)
+    applied = after(plan(manifests=[load(1)], changes=[old, new], listed=2 * WINDOW + 2))
 
-    assert applied.high_water == new
-    assert applied.recent == (new.rsplit("/", 1)[-1],)
-    assert plan(applied, manifests=[load(1)], changes=[old, new]).is_empty
+    assert applied.high_water == new.path
+    assert applied.recent == (new.name,)
+    assert applied.late == {}
+    assert plan(applied, manifests=[load(1)], changes=[old, new], listed=2 * WINDOW + 3).is_empty
+
+
+def test_a_file_from_before_the_window_is_taken_in_once_when_it_comes_after_the_last_listing():
+    first, high, now = change(0), change(10 * WINDOW), 10 * WINDOW + 1
+    applied = after(plan(manifests=[load(1)], changes=[first, high], listed=now))
+    lost = change(1, written=now + 1)
+    listing = {"manifests": [load(1)], "changes": [first, lost, high]}
+
+    late = plan(applied, **listing, listed=now + 2)
+
+    assert names(late) == [lost.name]
+    assert names(late, replay=True) == [high.name]
+    assert set(after(late).late) == {lost.name}
+    for later in (now + 3, now + 4 * WINDOW):
+        assert plan(after(late), **listing, listed=later).is_empty
+        newer = plan(after(late), manifests=[load(1)], changes=[first, lost, high, change(later)], listed=later)
+        assert names(newer) == [change(later).name]
+        assert plan(after(newer), **listing, listed=later + 1).is_empty
+
+
+def test_a_file_to_be_judged_again_is_accounted_for_anew_and_newer_ones_keep_their_place():
+    changes = [change(1), change(5), change(6)]
+    first = plan(manifests=[load(1)], changes=changes, deliveries=[delivery("20241101"), delivery("20241201")])
+    applied = after(first)
+
+    again = plan(
+        applied,
+        manifests=[load(1)],
+        changes=changes,
+        deliveries=[delivery("20241101"), delivery("20241201")],
+        again={change(5).name, "sales_orders-20241101.csv"},
+    )
+
+    assert names(again) == [change(5).name, "sales_orders-20241101.csv"]
+    assert names(again, replay=True) == [change(6).name, "sales_orders-20241201.csv"]
+    assert {file.name: file.judged_before for file in again.files if not file.replay} == dict.fromkeys(
+        names(again), True
+    )
+    assert [file.ordinal for file in again.csv_files] == [file.ordinal for file in first.csv_files]
+    assert after(again).deliveries == applied.deliveries
+    assert after(again).revision == applied.revision + 1
+
+
+def test_a_load_to_be_judged_again_brings_along_every_change_since_it_began():
+    changes = [change(-1), change(1)]
+    applied = after(plan(manifests=[load(1)], changes=changes))
+
+    again = plan(applied, manifests=[load(1)], changes=changes, again={"LOAD00000001.parquet"})
+
+    assert not again.opens_generation
+    assert names(again) == ["LOAD00000001.parquet"]
+    assert names(again, replay=True) == [change(1).name]
 
 
 def test_only_recent_folders_are_listed_and_all_of_them_for_a_new_table():
@@ -101,7 +189,7 @@ def test_a_reload_brings_along_the_changes_since_it_began():
 
     assert reload.opens_generation
     assert names(reload) == ["LOAD00000002.parquet"]
-    assert names(reload, replay=True) == [change(5), change(6)]
+    assert names(reload, replay=True) == [change(5).name, change(6).name]
     assert after(reload).generation == 2
 
 
@@ -124,8 +212,8 @@ def test_deliveries_are_told_apart_by_content_and_numbered_as_they_come():
 
     corrected = plan(applied, deliveries=[delivery("20241101"), delivery("20241201", etag="b")])
 
-    assert [(file.name, file.ordinal, file.replay) for file in corrected.files] == [
-        ("sales_orders-20241201.csv", 3, False)
+    assert [(file.name, file.ordinal, file.replay, file.judged_before) for file in corrected.files] == [
+        ("sales_orders-20241201.csv", 3, False, True)
     ]
 
 
