@@ -97,6 +97,7 @@ def _state(audit: FileAudit) -> str:
         FileState.PENDING: "pending: the next run takes it in",
         FileState.WAITING: "nobody has accounted for it yet: its load is not complete, or its delivery not whole",
         FileState.UNACCOUNTED: f"NOBODY HAS ACCOUNTED FOR IT and no run is about to: {remedy}",
+        FileState.OUTDATED: "nobody has accounted for it: the table stands on a newer load",
         FileState.GONE: "accounted for, and gone from raw since",
         FileState.UNKNOWN: "nobody has accounted for it",
     }

@@ -24,6 +24,8 @@ class FileState(StrEnum):
     """The next run takes it in, for the first time or with other content than before."""
     WAITING = "waiting"
     """In raw, but no run may read it yet: its load is not complete, or its delivery not whole."""
+    OUTDATED = "outdated"
+    """A LOAD file without an account, but the table stands on a newer load."""
     UNACCOUNTED = "not accounted for"
     """In raw, whole, nobody has accounted for it and no run will: rows may be missing from the table."""
     GONE = "gone"
@@ -41,8 +43,8 @@ class TableAccounting:
     """In raw, by path."""
     pending: frozenset[str]
     """Paths that the next run takes in."""
-    has_load: bool
-    """Whether the table has a complete load; changes wait for one."""
+    generation: int
+    """Load that the table stands on, or is about to; 0 without a complete one, for which changes wait."""
     accounts: tuple[Account, ...]
     """Oldest first."""
 
@@ -63,8 +65,10 @@ class TableAccounting:
         # What was written before the content was noted is taken at its word.
         if account and (not file.etag or account.etag in (None, "", file.etag)):
             return FileState.ACCOUNTED
-        if file.kind is FileKind.CHANGE and not self.has_load:
+        if file.kind is FileKind.CHANGE and self.generation == 0:
             return FileState.WAITING
+        if file.kind is FileKind.LOAD and file.generation < self.generation:
+            return FileState.OUTDATED
         return FileState.UNACCOUNTED
 
     def in_state(self, state: FileState) -> list[str]:
@@ -106,7 +110,7 @@ def table_accounting(lake: LakeStorage, contract: TableContract, *, mentioning: 
         contract=contract,
         files=tuple(files),
         pending=frozenset(file.path for file in plan.files if not file.replay),
-        has_load=bool(plan.load_starts),
+        generation=plan.next_generation,
         accounts=tuple(read_accounts(lake, contract, mentioning=mentioning)),
     )
 
