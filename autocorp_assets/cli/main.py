@@ -77,5 +77,5 @@ def _register(module: str) -> None:
     app.add_typer(commands)
 
 
-for _module in ("source", "simulate", "query", "sync", "status", "dev", "demo"):
+for _module in ("source", "simulate", "query", "sync", "status", "dev", "demo", "audit", "quarantine", "replay"):
     _register(_module)

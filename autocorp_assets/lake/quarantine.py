@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 MASK = "•••"
 """Stands for a value that is there and not shown."""
 _NOW = """
-    WITH judged AS (FROM quarantine SELECT *, coalesce(revision, 0) AS judged_as WHERE judged_as <= getvariable('revision')),
+    WITH judged AS (
+        FROM quarantine SELECT *, coalesce(revision, 0) AS judged_as WHERE judged_as <= getvariable('revision')
+    ),
     newest AS (FROM judged SELECT file, max(judged_as) AS judged_as GROUP BY file)
     FROM judged SEMI JOIN newest USING (file, judged_as) SELECT * WHERE position IS NOT NULL
 """
@@ -118,9 +120,18 @@ class Quarantine:
             keys=None if keys is None else list(keys),
             most=limit if limit is not None else 2**62,
         )
-        names = ("file", "position", "record_key", "reasons", "row", "run_id", "quarantined_at")
-        rows = (dict(zip(names, row, strict=True)) for row in found)
-        return [QuarantinedRow(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+        return [
+            QuarantinedRow(
+                file=file,
+                position=position,
+                record_key=key,
+                reasons=tuple(reasons),
+                row=row,
+                run_id=run_id,
+                quarantined_at=at,
+            )
+            for file, position, key, reasons, row, run_id, at in found
+        ]
 
     def _ask(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         head = read_head(self.lake.root, self.contract)

@@ -14,7 +14,7 @@ from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from spark_jobs.checkpoint import Checkpoint
 
 PARTS = TABLES["auto_parts"]
-ONE, TWO = ("raw/database/auto_parts/20260102-03040500%d.parquet" % n for n in (1, 2))
+ONE, TWO = (f"raw/database/auto_parts/20260102-03040500{number}.parquet" for number in (1, 2))
 
 
 @pytest.fixture
