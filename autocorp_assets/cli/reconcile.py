@@ -23,6 +23,8 @@ A range of one table's keys: autocorp reconcile sales_order --from 1 --to 5000
 
 What differs, with jq: autocorp reconcile --json | jq '.tables[] | select(.differences > 0) | .sample'
 """
+KEYS_SHOWN = 5
+"""Of one kind; --json has more."""
 
 
 @app.command("reconcile", epilog=EXAMPLES)
@@ -142,15 +144,24 @@ def _show(found: Sequence[TableReconciliation]) -> None:
             f"{one.counts[Verdict.QUARANTINED]:,}",
             f"{one.differences:,}",
         )
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, highlight=False)
     console.print(shown)
     for one in found:
-        for finding in one.sample:
-            key = "" if finding.key is None else f" {finding.key}"
-            detail = f" ({finding.detail})" if finding.detail else ""
-            console.print(f"{one.table}{key}: {finding.verdict}{detail}", markup=False, highlight=False)
-        if one.columns_left_out:
-            left_out = ", ".join(one.columns_left_out)
-            console.print(f"{one.table}: not compared, the source has no column {left_out}", markup=False)
-        if one.differences:
-            console.print(f"{one.table}: `autocorp reload {one.table}` mends it from the source", style="yellow")
+        for line in told(one):
+            console.print(line, markup=False, style="yellow" if one.differences else None)
+
+
+def told(found: TableReconciliation) -> Iterator[str]:
+    """What is to be said of a table, keys of one kind together."""
+    from autocorp_assets.reconciliation.findings import Verdict
+
+    groups: dict[tuple[Verdict, str], list[str]] = {}
+    for finding in found.sample:
+        groups.setdefault((finding.verdict, finding.detail), []).append("" if finding.key is None else str(finding.key))
+    for (verdict, detail), keys in groups.items():
+        shown = ", ".join(keys[:KEYS_SHOWN]) + (", …" if len(keys) > KEYS_SHOWN else "")
+        yield f"{found.table}: {verdict}{f' ({detail})' if detail else ''}: {shown}"
+    if found.columns_left_out:
+        yield f"{found.table}: not compared, since the source lacks them: {', '.join(found.columns_left_out)}"
+    if found.differences:
+        yield f"{found.table}: `autocorp reload {found.table}` mends it from the source"
