@@ -6,17 +6,23 @@ import json
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import polars as pl
 import psycopg
+import pytest
 
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.reconciliation import reconcile
+from autocorp_assets.reconciliation.database import source_rows
 from autocorp_assets.reconciliation.findings import Finding, Verdict
 from autocorp_assets.reconciliation.keys import KeyRange
 from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState
+from autocorp_assets_tests.lake.lake_writer import LakeWriter
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from autocorp_assets_tests.reconciliation.platform import Platform, Rows
+from spark_jobs.plan import advance
 
 TABLE = "auto_parts"
 
@@ -244,3 +250,40 @@ def written(dsn: str, *, spare: int) -> Generator[list[int]]:
     finally:
         done.set()
         writer.join()
+
+
+@pytest.mark.spark
+def test_of_two_systems_in_one_table_the_databases_rows_are_compared_over_many_buckets(
+    platform: Platform, spark, monkeypatch
+):
+    """A CSV order may have the number of an order of the database: it is another."""
+    monkeypatch.setattr(reconcile, "ROWS_OF_A_BUCKET", 100)
+    monkeypatch.setattr(reconcile, "PAGE_ROWS", 7)
+    contract = TABLES["sales_order"]
+    names = [column.name for column in contract.columns]
+    orders = {
+        row[0]: {
+            name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in source_rows(platform.dsn, contract)
+    }
+    tampered, lost = sorted(orders)[150], sorted(orders)[950]
+    of_csv = [{**orders[key], "source_system": "csv", "status": "another"} for key in (tampered, lost)]
+    orders[tampered]["notes"] = "for whom it may concern"
+    del orders[lost]
+    plan = platform.lake.pending_plans([contract.name])[contract.name]
+    LakeWriter(spark, platform.settings.lake).commit(
+        contract.name,
+        *orders.values(),
+        *of_csv,
+        checkpoint=advance(plan, contract_version=contract.version, refused={}),
+    )
+
+    found = platform.reconcile(contract.name)
+
+    assert (found.source_rows, found.lake_rows, found.buckets, found.buckets_differing) == (1000, 999, 10, 2)
+    assert found.sample == [
+        Finding(key=lost, verdict=Verdict.MISSING),
+        Finding(key=tampered, verdict=Verdict.CHANGED, detail="notes"),
+    ]
