@@ -1,7 +1,5 @@
 """The scheduled check that no raw file was passed over: each is accounted for, or about to be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +17,17 @@ SAMPLE = 20
 """Files that a result names."""
 
 
-def accounting_checks(contracts: Mapping[str, TableContract]) -> list[dg.AssetChecksDefinition]:
+def accounting_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> list[dg.AssetChecksDefinition]:
     """One check a table; each lists its raw files and reads all of its audit, so it has a schedule of its own."""
-    return [_check(contract) for contract in contracts.values()]
+    return [_check(contract, condition) for contract in contracts.values()]
 
 
-def _check(contract: TableContract) -> dg.AssetChecksDefinition:
+def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=curated_key(contract.name),
+        automation_condition=condition,
         name=FILES_ACCOUNTED,
         description=(
             "Every raw file of the table is in the audit, or the next run takes it in, and each account adds up. A "
@@ -44,7 +45,7 @@ def _check(contract: TableContract) -> dg.AssetChecksDefinition:
     return files_accounted
 
 
-def judge_accounting(accounting: TableAccounting) -> dg.AssetCheckResult:
+def judge_accounting(accounting: "TableAccounting") -> dg.AssetCheckResult:
     """An error for files without an account and accounts that do not add up; a warning for files that are gone."""
     from autocorp_assets.lake.accounting import FileState
 

@@ -1,7 +1,5 @@
 """The scheduled check of references over whole tables: rows without a parent, each with the parent's reason."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,9 +25,11 @@ class ReferencesConfig(dg.Config):
     """Rows that changed later are not judged: tables commit apart, so a parent may be a commit behind."""
 
 
-def reference_checks(contracts: Mapping[str, TableContract]) -> list[dg.AssetChecksDefinition]:
+def reference_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> list[dg.AssetChecksDefinition]:
     """One check for each table that refers to another; it reads whole tables, so it has a schedule of its own."""
-    return [_check(contract) for contract in contracts.values() if references_of(contract)]
+    return [_check(contract, condition) for contract in contracts.values() if references_of(contract)]
 
 
 def references_of(contract: TableContract) -> list[References]:
@@ -37,11 +37,12 @@ def references_of(contract: TableContract) -> list[References]:
     return [rule for rule in contract.rules if isinstance(rule, References)]
 
 
-def _check(contract: TableContract) -> dg.AssetChecksDefinition:
+def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
     named = ", ".join(f"{rule.column} to {rule.to_table}" for rule in references_of(contract))
 
     @dg.asset_check(
         asset=curated_key(contract.name),
+        automation_condition=condition,
         name=REFERENCES,
         description=(
             f"Every row's parent is there: {named}. A row without one is kept, and the sample tells what became of "
@@ -85,12 +86,12 @@ def judge_references(
     )
 
 
-def _describe(orphans: Orphans) -> str:
+def _describe(orphans: "Orphans") -> str:
     rule = orphans.rule
-    return f"{orphans.rows:,} of {orphans.rows_checked:,} rows have a {rule.column} that {rule.to_table} has not"
+    return f"{orphans.rows:,} of {orphans.rows_checked:,} rows have no {rule.to_table} by their {rule.column}"
 
 
-def _table(contract: TableContract, orphans: Orphans, told: Sequence[str]) -> dg.TableMetadataValue:
+def _table(contract: TableContract, orphans: "Orphans", told: Sequence[str]) -> dg.TableMetadataValue:
     column = orphans.rule.column
     is_shown = not contract.column_by_name[column].personal
     rows: Iterable[dict[str, str]] = (

@@ -1,7 +1,5 @@
 """The scheduled check that each record is stored once, over the whole table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +17,19 @@ SAMPLE = 20
 """Records that a result lists."""
 
 
-def unique_key_checks(contracts: Mapping[str, TableContract]) -> list[dg.AssetChecksDefinition]:
+def unique_key_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> list[dg.AssetChecksDefinition]:
     """One check a table; each reads the key columns of all of it, so it has a schedule of its own."""
-    return [_check(contract) for contract in contracts.values()]
+    return [_check(contract, condition) for contract in contracts.values()]
 
 
-def _check(contract: TableContract) -> dg.AssetChecksDefinition:
+def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
     values = "".join(f" No two rows of one source share {' and '.join(columns)}." for columns in _unique(contract))
 
     @dg.asset_check(
         asset=curated_key(contract.name),
+        automation_condition=condition,
         name=UNIQUE_KEYS,
         description=(
             f"Each {contract.record_key} is stored once. If not, a merge doubled rows: keep the lake as it is, and "
@@ -70,7 +71,7 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
     )
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection, contract: TableContract, columns: Sequence[str]) -> list[str]:
+def _repeated(connection: "duckdb.DuckDBPyConnection", contract: TableContract, columns: Sequence[str]) -> list[str]:
     """For each value that several rows have, one of their records. A value with a NULL in it repeats none."""
     from autocorp_assets.query.engine import LAKE_SCHEMA
 
