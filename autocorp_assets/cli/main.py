@@ -77,5 +77,17 @@ def _register(module: str) -> None:
     app.add_typer(commands)
 
 
-for _module in ("source", "simulate", "query", "sync", "status", "dev", "demo", "audit", "quarantine", "replay"):
+for _module in (
+    "source",
+    "simulate",
+    "query",
+    "sync",
+    "status",
+    "dev",
+    "demo",
+    "audit",
+    "quarantine",
+    "replay",
+    "trace",
+):
     _register(_module)
