@@ -134,8 +134,9 @@ class Curation:
         is_csv = system is System.CSV
         into_empty = _nothing_stored(plan.checkpoint, system)
         is_reload = not is_csv and plan.opens_generation and not into_empty
-        if any(file.replay for file in plan.files) and not is_reload:
-            rows = reduction.only_touched(rows, self.contract, is_csv=is_csv)
+        if any(file.replay for file in plan.files):
+            rows = reduction.without_settled(rows, plan.refold_sequence) if not is_csv else rows
+            rows = rows if is_reload else reduction.only_touched(rows, self.contract, is_csv=is_csv)
         self.announce(f"{plan.table}: reading {len(plan.files)} raw file(s) of {system}")
         generation = plan.next_generation
         rows = _cut(reduction.classify(rows, self.contract, is_csv=is_csv, generation=generation))
