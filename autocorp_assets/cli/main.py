@@ -88,6 +88,7 @@ for _module in (
     "audit",
     "quarantine",
     "replay",
+    "trace",
     "reconcile",
 ):
     _register(_module)

@@ -96,6 +96,7 @@ class Quarantine:
         *,
         reason: str | None = None,
         files: Sequence[str] | None = None,
+        positions: Sequence[int] | None = None,
         keys: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[QuarantinedRow]:
@@ -104,6 +105,7 @@ class Quarantine:
         Args:
             reason: only rows of which one reason holds this text, whatever its case.
             files: only rows of these files.
+            positions: only rows at these places in a file.
             keys: only rows with these record keys.
             limit: at most so many.
         """
@@ -112,11 +114,13 @@ class Quarantine:
             SELECT file, position, record_key, reasons, row, run_id, quarantined_at FROM now
             WHERE ($reason IS NULL OR len(list_filter(reasons, lambda said: contains(lower(said), lower($reason)))) > 0)
               AND ($files IS NULL OR list_contains($files, file))
+              AND ($positions IS NULL OR list_contains($positions, position))
               AND ($keys IS NULL OR list_contains($keys, record_key))
             ORDER BY file, position LIMIT $most
             """,
             reason=reason,
             files=None if files is None else list(files),
+            positions=None if positions is None else list(positions),
             keys=None if keys is None else list(keys),
             most=limit if limit is not None else 2**62,
         )

@@ -141,6 +141,7 @@ def _job(settings: Settings, on_progress: Callable[[str], None]) -> dg.JobDefini
         settings,
         resources={**local_resources(settings), "transfer": LocalTransfer(settings=settings, settled_seconds=0)},
         loggers={PROGRESS: _progress_logger(on_progress)},
+        scheduled_checks=False,
     ).resolve_implicit_global_asset_job_def()
 
 
@@ -177,9 +178,9 @@ class _Step:
 
         started = time.monotonic()
         try:
-            part = job.get_subset(asset_selection=set(keys), asset_check_selection=_checks_in_run(job, keys))
-            result = part.execute_in_process(
+            result = job.execute_in_process(
                 instance=instance,
+                asset_selection=keys,
                 raise_on_error=False,
                 run_config=run_config,
                 tags={"autocorp/trigger": "sync"},
@@ -192,12 +193,6 @@ class _Step:
 
     def failures(self) -> list[dg.DagsterEvent]:
         return [event for event in self.result.all_events if event.is_step_failure]
-
-
-def _checks_in_run(job: dg.JobDefinition, keys: Sequence[dg.AssetKey]) -> set[dg.AssetCheckKey]:
-    """Checks of these assets that their own ops make; the others look at whole tables, and have a schedule."""
-    graph = job.asset_layer.asset_graph
-    return {check for key in keys for check in graph.get(key).assets_def.check_keys if check.asset_key in keys}
 
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from autocorp_assets.automation.conditions import curated_condition, scheduled_check
-from autocorp_assets.checks.reconciliation import check_result
+from autocorp_assets.checks.reconciliation import RECONCILIATION, check_result
+from autocorp_assets.contracts import TABLES
 from autocorp_assets.definitions import defs
 from autocorp_assets.reconciliation.findings import Finding, TableReconciliation, Verdict
 
@@ -71,11 +72,12 @@ def test_a_result_of_many_differences_is_small():
     assert len(result.sample) == 20
 
 
-def test_checks_of_whole_tables_do_not_run_with_each_run_of_their_table():
+def test_no_run_of_a_table_takes_its_comparison_along():
     graph = defs.resolve_asset_graph()
-    own = {key for key in graph.asset_check_keys if key in graph.get(key.asset_key).assets_def.check_keys}
+    ours = [key for key in graph.asset_check_keys if key.name == RECONCILIATION]
 
-    assert [key for key in graph.asset_check_keys - own if graph.get(key).automation_condition is None] == []
+    assert len(ours) == len(TABLES)
+    assert all(graph.get(key).automation_condition is not None for key in ours)
 
 
 def test_a_scheduled_check_runs_at_its_times_and_not_on_news():
