@@ -8,6 +8,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+_PART_BYTES = 1 << 30
+
 
 class HadoopFiles:
     """Reads and writes of the driver: headers, audit lines, never rows of a table."""
@@ -58,17 +60,50 @@ class HadoopFiles:
     def is_utf8(self, path: str) -> bool:
         """Whether the whole file decodes. It is streamed once through the driver: Spark's own reader
         replaces what it cannot decode and says nothing."""
-        charsets = self._jvm.java.nio.charset
-        decoder = charsets.StandardCharsets.UTF_8.newDecoder()
-        decoder.onMalformedInput(charsets.CodingErrorAction.REPORT)
-        decoder.onUnmappableCharacter(charsets.CodingErrorAction.REPORT)
-        stream = self._file_system(path).open(self._path(path))
+        reader = self._reader(path, "REPORT")
         try:
-            reader = self._jvm.java.io.InputStreamReader(stream, decoder)
-            nowhere = self._jvm.org.apache.commons.io.output.NullWriter()
-            return self._decodes(reader, nowhere)
+            return self._decodes(reader, self._jvm.org.apache.commons.io.output.NullWriter())
+        finally:
+            reader.close()
+
+    def has_nul(self, path: str) -> bool:
+        """Whether a NUL byte is anywhere in the file; as is_utf8, one stream through the driver.
+
+        Hadoop's reader of lines looks for the end of the first one, where NUL ends a line, and one more
+        NUL follows the file. It counts in 32 bits: larger files are looked at in parts.
+        """
+        remaining = self._file_system(path).getFileStatus(self._path(path)).getLen()
+        stream = self._file_system(path).open(self._path(path))
+        io = self._jvm.java.io
+        try:
+            while remaining > 0:
+                part = self._jvm.org.apache.commons.io.input.BoundedInputStream(stream, _PART_BYTES)
+                part.setPropagateClose(False)
+                ended = io.SequenceInputStream(part, io.ByteArrayInputStream(b"\x00"))
+                lines = self._jvm.org.apache.hadoop.util.LineReader(ended, b"\x00")
+                before = lines.readLine(self._jvm.org.apache.hadoop.io.Text(), 0) - 1
+                if before < min(remaining, _PART_BYTES):
+                    return True
+                remaining -= before
+            return False
         finally:
             stream.close()
+
+    def first_line_with(self, path: str, pattern: str) -> int:
+        """Number of the first line that holds the (Java) pattern, from 1; what does not decode reads as U+FFFD."""
+        reader = self._reader(path, "REPLACE")
+        try:
+            found = self._jvm.java.util.regex.Pattern.compile(pattern).asPredicate()
+            return 1 + int(reader.lines().takeWhile(found.negate()).count())
+        finally:
+            reader.close()
+
+    def _reader(self, path: str, on_malformed: str) -> Any:
+        charsets = self._jvm.java.nio.charset
+        action = getattr(charsets.CodingErrorAction, on_malformed)
+        decoder = charsets.StandardCharsets.UTF_8.newDecoder().onMalformedInput(action).onUnmappableCharacter(action)
+        stream = self._file_system(path).open(self._path(path))
+        return self._jvm.java.io.BufferedReader(self._jvm.java.io.InputStreamReader(stream, decoder))
 
     def _decodes(self, reader: Any, nowhere: Any) -> bool:
         from py4j.protocol import Py4JJavaError

@@ -193,6 +193,7 @@ def test_arrivals_name_each_version_of_a_file_once(shop: Shop) -> None:
 )
 def test_near_misses_are_reported_with_a_remedy(shop: Shop, name: str, remedy: str) -> None:
     shop.put(CONTENT, name)
+    assert shop.has_arrivals()  # a run tells of it
     report = shop.transfer()
     assert report.copied == ()
     assert [ignored for ignored, _ in report.ignored] == [name]

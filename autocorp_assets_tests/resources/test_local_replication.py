@@ -1,5 +1,7 @@
 import json
 import re
+import threading
+import time
 
 import psycopg
 import pytest
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 from autocorp_assets.cli.main import app
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.local.generator.seed import seed_database
+from autocorp_assets.local.replicator.service import replicate
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.ports import GIB, ReplicationError, RetainedLog
 from autocorp_assets.settings import Settings
@@ -99,3 +102,58 @@ def test_too_much_log_is_a_warning_that_says_what_to_do(log, told):
         assert log.warning is not None
         assert re.search(told, log.warning)
         assert "autocorp sync" in log.warning
+
+
+def test_a_reload_is_served_with_a_running_replicator_and_without(database, monkeypatch, tmp_path):
+    seed_database(database)
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
+    monkeypatch.setenv("AUTOCORP_SLOT", "of_reloads")
+    settings = Settings()
+    replication = LocalReplication(settings=settings)
+    replication.catch_up(deadline_seconds=60, on_progress=print)
+
+    assert replication.reload(["customers"], deadline_seconds=60, on_progress=print) == {}
+
+    stop = threading.Event()
+    running = threading.Thread(
+        target=replicate,
+        kwargs={
+            "dsn": database,
+            "lake": settings.lake,
+            "state": settings.replication_folder,
+            "slot": settings.slot,
+            "until_caught_up": False,
+            "stop": stop,
+        },
+    )
+    running.start()
+    try:
+        while not replication.state().running:
+            time.sleep(0.05)
+        with psycopg.connect(database) as connection:
+            connection.execute("DROP TABLE service_parts CASCADE")
+        refused = replication.reload(["customers", "service_parts"], deadline_seconds=60, on_progress=print)
+    finally:
+        stop.set()
+        running.join()
+
+    assert refused.keys() == {"service_parts"}
+    assert "the source has no table public.service_parts" in refused["service_parts"]
+    assert [load.generation for load in LakeStorage(settings.lake).load_manifests("customers")] == [1, 2, 3]
+
+
+def test_a_reload_that_takes_too_long_is_kept_and_says_so(database, monkeypatch, tmp_path):
+    seed_database(database)
+    monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOCORP_SOURCE_DSN", database)
+    replication = LocalReplication(settings=Settings())
+    replication.catch_up(deadline_seconds=60, on_progress=print)
+
+    with psycopg.connect(database) as writer:
+        writer.execute("UPDATE customers SET customer_id = customer_id")
+        with pytest.raises(ReplicationError, match=r"customers: not loaded anew in time.*kept"):
+            replication.reload(["customers"], deadline_seconds=1, on_progress=print)
+    replication.catch_up(deadline_seconds=60, on_progress=print)
+
+    assert [load.generation for load in LakeStorage(Settings().lake).load_manifests("customers")] == [1, 2]
