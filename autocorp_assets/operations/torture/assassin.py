@@ -34,7 +34,7 @@ class Pace:
     patience_seconds: float
     """How long to wait for a victim that is not there, such as a Spark job."""
     work_seconds: float
-    """Longest time from the sight of a Spark job to the kill of what it needs: it starts, reads, commits, or is gone."""
+    """Longest time from the sight of a Spark job to the kill of what it needs: it starts, reads, commits or is gone."""
     away_seconds: float
     """Longest absence of the source."""
 
