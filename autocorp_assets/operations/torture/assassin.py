@@ -37,6 +37,8 @@ class Pace:
     """Longest time from the sight of a Spark job to the kill of what it needs: it starts, reads, commits or is gone."""
     away_seconds: float
     """Longest absence of the source."""
+    rest_seconds: float
+    """How long the platform gets to take in by itself what load and kills have left, before `autocorp sync`."""
 
 
 @dataclass(kw_only=True)
