@@ -87,23 +87,23 @@ def fold(rows: dict[int, tuple[int, str]], events: tuple[Event, ...]) -> dict[in
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, keys: int = 2, longest: int = 12, with_reload: bool = True) -> History:
-    """A history of up to `longest` changes of `keys` keys, in any division, order of arrival and rhythm of runs."""
+def histories(draw: st.DrawFn, *, keys: int = 2, shortest: int = 0, longest: int = 12) -> History:
+    """A history of changes of `keys` keys, in any division, order of arrival and rhythm of runs."""
     loaded = {key: (100 + key, f"load {key}") for key in range(keys) if draw(st.booleans())}
-    events = draw(_events(loaded, keys, longest))
+    events = draw(_events(loaded, keys, draw(st.integers(shortest, longest))))
     files = draw(_files(events))
-    reload = draw(_reload(loaded, events, files)) if with_reload and events and draw(st.booleans()) else None
+    reload = draw(_reload(loaded, events, files)) if events and draw(st.booleans()) else None
     last = max([0, *(file.arrives for file in files), *([reload.arrives] if reload else [])])
     runs = draw(st.lists(st.integers(0, last), max_size=5))
     return History(loaded=loaded, events=events, files=files, runs=(*sorted(runs), last + 1, last + 2), reload=reload)
 
 
 @st.composite
-def _events(draw: st.DrawFn, loaded: dict[int, tuple[int, str]], keys: int, longest: int) -> tuple[Event, ...]:
+def _events(draw: st.DrawFn, loaded: dict[int, tuple[int, str]], keys: int, count: int) -> tuple[Event, ...]:
     alive = set(loaded)
     minute = 0
     events = []
-    for number in range(1, draw(st.integers(0, longest)) + 1):
+    for number in range(1, count + 1):
         minute += draw(st.sampled_from((0, 1, 25)))
         key = draw(st.integers(0, keys - 1))
         op = draw(st.sampled_from("UUD")) if key in alive else "I"

@@ -63,7 +63,11 @@ class RawZone:
         """A change file that was flushed `second` seconds after the first load."""
         time = BEGAN + timedelta(seconds=second)
         folder = f"year={time:%Y}/month={time:%m}/day={time:%d}"
-        return self._write(table, f"{folder}/{time:%Y%m%d-%H%M%S}000-{second:010d}-00.parquet", list(changes))
+        return self.put(table, f"{folder}/{time:%Y%m%d-%H%M%S}000-{second:010d}-00.parquet", changes)
+
+    def put(self, table: str, path: str, changes: Iterable[Change]) -> Path:
+        """A change file by its path below the table's raw folder."""
+        return self._write(table, path, list(changes))
 
     def csv(self, feed: str, day: str, text: str | bytes) -> Path:
         """A delivery with its receipt."""
