@@ -11,6 +11,8 @@ from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_se
 from autocorp_assets.automation.conditions import curated_condition, curated_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
 from autocorp_assets.checks.accounting import accounting_checks
+from autocorp_assets.checks.catalog import catalog_checks
+from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
@@ -62,7 +64,13 @@ def definitions(
 
 def whole_table_checks() -> list[dg.AssetChecksDefinition]:
     """Checks that read whole tables or all of raw's listing: for a schedule, not for each run."""
-    return [*accounting_checks(TABLES), *reference_checks(TABLES), *unique_key_checks(TABLES)]
+    return [
+        *accounting_checks(TABLES),
+        *reference_checks(TABLES),
+        *unique_key_checks(TABLES),
+        catalog_checks(TABLES),
+        *reconciliation_checks(TABLES),
+    ]
 
 
 defs = definitions(Settings())

@@ -220,7 +220,7 @@ def refold_from(
     """
     starts = [f"{load.started_at:%Y%m%d-%H%M%S}" for load in _read_anew(known, loads, again)]
     starts += [
-        _flushed_from(first)
+        flushed_from(first)
         for file in new
         if (first := first_sequences.get(file.name)) is not None and first <= known.high_sequence
     ]
@@ -315,6 +315,12 @@ def advance(
 def _load_files(
     table: str, known: Checkpoint, loads: Sequence[LoadManifest], again: Collection[str]
 ) -> list[SourceFile]:
+    wanted = {
+        name: load  # a name that a later load uses again holds that load's rows
+        for load in loads
+        for name in load.files
+        if load.generation > known.generation or (load.generation == known.generation and name in again)
+    }
     return [
         SourceFile(
             path=f"{table_prefix(table)}/{name}",
@@ -322,9 +328,7 @@ def _load_files(
             generation=load.generation,
             judged_before=load.generation <= known.generation,
         )
-        for load in loads
-        for name in load.files
-        if load.generation > known.generation or (load.generation == known.generation and name in again)
+        for name, load in wanted.items()
     ]
 
 
@@ -422,7 +426,7 @@ def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
 
 
-def _flushed_from(sequence: str) -> str:
+def flushed_from(sequence: str) -> str:
     """Lowest name of a file that can hold this change or a later one; the clocks of source and capture may differ."""
     try:
         time = datetime.strptime(f"{sequence[:16]}0000", "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)

@@ -82,6 +82,7 @@ for _module in (
     "simulate",
     "query",
     "sync",
+    "reload",
     "status",
     "dev",
     "demo",
@@ -89,5 +90,7 @@ for _module in (
     "quarantine",
     "replay",
     "trace",
+    "reconcile",
+    "torture",
 ):
     _register(_module)

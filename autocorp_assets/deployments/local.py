@@ -7,6 +7,7 @@ import dagster as dg
 from autocorp_assets.contracts.raw_format import QUARANTINE
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_replication import LocalReplication
+from autocorp_assets.resources.local_source import LocalSource
 from autocorp_assets.resources.local_transfer import LocalTransfer
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
@@ -18,6 +19,7 @@ def local_resources(settings: Settings) -> dict[str, object]:
     """Resources by the names under which assets and sensors ask for them."""
     return {
         "lake": LakeStorage(settings.lake),
+        "source": LocalSource(settings=settings),
         "replication": LocalReplication(settings=settings),
         "transfer": LocalTransfer(settings=settings),
         "spark": _spark(settings),
