@@ -25,12 +25,14 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def catalog_checks(contracts: Mapping[str, TableContract]) -> dg.AssetChecksDefinition:
-    """One check of each curated table; a table that does not exist yet passes."""
+def catalog_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> dg.AssetChecksDefinition:
+    """One check of each curated table; a table that does not exist yet passes. `condition`: when it runs by itself."""
 
     @dg.multi_asset_check(
         name="catalog_checks",
-        specs=[_spec(contract) for contract in contracts.values()],
+        specs=[_spec(contract, condition) for contract in contracts.values()],
         can_subset=True,
     )
     def catalog(
@@ -112,10 +114,11 @@ def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | No
     )
 
 
-def _spec(contract: TableContract) -> dg.AssetCheckSpec:
+def _spec(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name=CATALOG,
         asset=curated_key(contract.name),
+        automation_condition=condition,
         description=(
             f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns "
             "of the same types. A column that only the contract lacks is a warning; everything else is an error."
