@@ -10,6 +10,7 @@ from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
 from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
 from autocorp_assets.automation.conditions import curated_condition, curated_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
+from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments.local import local_resources
@@ -37,6 +38,7 @@ def definitions(
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
         ],
+        asset_checks=[catalog_checks(TABLES)],
         sensors=[
             raw_arrivals_sensor(TABLES),
             transfer_sensor(FEEDS),

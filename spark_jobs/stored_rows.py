@@ -56,15 +56,8 @@ def _needed(contract: TableContract, *, is_csv: bool, is_reload: bool, unresolve
     elif is_reload:
         values = _content(contract)
     elif unresolved:
-        values = _large(contract)
+        values = contract.large_columns
     return tuple(dict.fromkeys((contract.record_key, *month, *values)))
-
-
-def _large(contract: TableContract) -> tuple[str, ...]:
-    """Columns whose value PostgreSQL may leave out of an update."""
-    return tuple(
-        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
-    )
 
 
 def _outcome_against_stored(contract: TableContract) -> Expression:
@@ -101,7 +94,7 @@ def _filled(contract: TableContract) -> dict[str, Expression]:
         left_out = F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False))
         return F.when(left_out, F.col(f"{_OLD}{name}")).otherwise(F.col(name))
 
-    return {name: value(name) for name in _large(contract)}
+    return {name: value(name) for name in contract.large_columns}
 
 
 def writes(rows: DataFrame, contract: TableContract, *, into_empty: bool) -> DataFrame:

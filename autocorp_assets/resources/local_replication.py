@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState, RetainedLog
 from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.2
@@ -37,6 +37,28 @@ class LocalReplication:
             should_run=status.phase is not Phase.STOPPED,
             summary=summary,
             silent_seconds=seconds_since(status.updated_at) if status.is_alive else None,
+        )
+
+    def retained_log(self) -> RetainedLog | None:
+        """Never starts the embedded source: while that is stopped its log does not grow."""
+        import psycopg
+
+        from autocorp_assets.local.replicator.checkpoint import ReplicationError as ReplicatorError
+        from autocorp_assets.local.replicator.source import connect, slot, slot_log_limit
+        from autocorp_assets.local.source.connection import running_dsn
+
+        if (dsn := running_dsn(self.settings)) is None:
+            return None
+        try:
+            with connect(dsn) as connection:
+                found = slot(connection, self.settings.slot)
+                limit = slot_log_limit(connection)
+        except (psycopg.Error, ReplicatorError):
+            return None
+        if found is None:
+            return None
+        return RetainedLog(
+            slot=self.settings.slot, bytes=found.retained_bytes, limit_bytes=limit, is_lost=found.is_lost
         )
 
     def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:

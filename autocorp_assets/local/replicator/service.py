@@ -75,20 +75,29 @@ def replicate(
         TimeoutError: the deadline has passed; what was committed stays.
         psycopg.Error: the source refused for a reason that waiting does not mend.
     """
-    durable.make_folder(state.resolve())
-    staging = lake.resolve() / STAGING
-    durable.make_folder(staging)
-    with exclusive(state), exclusive(staging):
-        replicator = _Replicator(
-            dsn=dsn,
-            zone=RawZone(lake=lake.resolve(), state=state),
-            stop=stop or threading.Event(),
-            log=on_progress or (lambda _: None),
-            flush_seconds=flush_seconds,
-            deadline=None if deadline_seconds is None else time.monotonic() + deadline_seconds,
-            slot=slot,
+    try:
+        durable.make_folder(state.resolve())
+        staging = lake.resolve() / STAGING
+        durable.make_folder(staging)
+        with exclusive(state), exclusive(staging):
+            replicator = _Replicator(
+                dsn=dsn,
+                zone=RawZone(lake=lake.resolve(), state=state),
+                stop=stop or threading.Event(),
+                log=on_progress or (lambda _: None),
+                flush_seconds=flush_seconds,
+                deadline=None if deadline_seconds is None else time.monotonic() + deadline_seconds,
+                slot=slot,
+            )
+            return replicator.run(until_caught_up=until_caught_up)
+    except TimeoutError:  # an OSError too
+        raise
+    except OSError as error:
+        msg = (
+            f"raw cannot be written ({error}): make room on the disk of {lake} and {state}. Nothing is lost: the "
+            "source keeps its changes meanwhile, and the next start goes on from the last that is in raw"
         )
-        return replicator.run(until_caught_up=until_caught_up)
+        raise ReplicationError(msg) from error
 
 
 class _Replicator:
@@ -123,7 +132,8 @@ class _Replicator:
         try:
             checkpoint = self._run(until_caught_up=until_caught_up)
         except BaseException as error:
-            self._status.update(phase=Phase.FAILED, error=f"{type(error).__name__}: {error}")
+            with contextlib.suppress(OSError):  # of a full disk, too, it is the error that counts
+                self._status.update(phase=Phase.FAILED, error=f"{type(error).__name__}: {error}")
             raise
         self._status.update(
             phase=Phase.STOPPED, lsn=checkpoint.lsn or None, generation=checkpoint.generation, error=None

@@ -201,6 +201,17 @@ def slot(connection: psycopg.Connection, name: str) -> Slot | None:
     )
 
 
+def slot_log_limit(connection: psycopg.Connection) -> int | None:
+    """Bytes of log that the source keeps for a slot before it gives the slot up; None: as many as it takes.
+
+    Before PostgreSQL 13 there was no limit.
+    """
+    megabytes = connection.execute(
+        "SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'"
+    ).fetchone()
+    return None if megabytes is None or megabytes[0] < 0 else int(megabytes[0]) * 1024 * 1024
+
+
 def lsn_text(lsn: int) -> str:
     """The log position as PostgreSQL writes it."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
