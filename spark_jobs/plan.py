@@ -220,7 +220,7 @@ def refold_from(
     """
     starts = [f"{load.started_at:%Y%m%d-%H%M%S}" for load in _read_anew(known, loads, again)]
     starts += [
-        _flushed_from(first)
+        flushed_from(first)
         for file in new
         if (first := first_sequences.get(file.name)) is not None and first <= known.high_sequence
     ]
@@ -426,7 +426,7 @@ def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
 
 
-def _flushed_from(sequence: str) -> str:
+def flushed_from(sequence: str) -> str:
     """Lowest name of a file that can hold this change or a later one; the clocks of source and capture may differ."""
     try:
         time = datetime.strptime(f"{sequence[:16]}0000", "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from autocorp_assets.cli.sync import progress_display, tell
+from autocorp_assets.cli.sync import show_pass
 from autocorp_assets.settings import Settings
 
 app = typer.Typer()
@@ -33,6 +33,4 @@ def reload_command(
     """
     from autocorp_assets.operations.sync import sync
 
-    with progress_display() as on_progress:
-        report = sync(Settings(), table, reload=True, on_progress=on_progress)
-    tell(report, as_json=as_json)
+    show_pass(lambda on_progress: sync(Settings(), table, reload=True, on_progress=on_progress), as_json=as_json)

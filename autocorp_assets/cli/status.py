@@ -57,7 +57,7 @@ class TableStatus:
 
 
 def table_statuses(settings: Settings) -> list[TableStatus]:
-    """All tables; costs a listing and the footers of Parquet files, and reads no row."""
+    """All tables; costs listings and the footers of Parquet files; rows are read of quarantine only."""
     from autocorp_assets.contracts import TABLES
     from autocorp_assets.lake.storage import LakeStorage
 
@@ -73,12 +73,11 @@ def table_statuses(settings: Settings) -> list[TableStatus]:
 def _table_status(
     lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
 ) -> TableStatus:
-    from autocorp_assets.contracts.raw_format import QUARANTINE
+    from autocorp_assets.lake.quarantine import Quarantine
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)
     root = Path(lake.root)
-    quarantined = [str(root / file.path) for file in lake.raw_files(f"{QUARANTINE}/{contract.name}")]
     return TableStatus(
         table=contract.name,
         rows=None if snapshot is None else parquet_rows(snapshot.files),
@@ -87,7 +86,7 @@ def _table_status(
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
         pending_files=len(pending),
         lag_seconds=round(oldest_age([root / path for path in pending]), 1),
-        rows_quarantined=parquet_rows(path for path in quarantined if path.endswith(".parquet")),
+        rows_quarantined=Quarantine(lake, contract).count(),
         checks=checks,
     )
 

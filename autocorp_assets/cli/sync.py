@@ -36,17 +36,26 @@ def sync_command(
     """
     from autocorp_assets.operations.sync import sync
 
+    show_pass(lambda on_progress: sync(Settings(), table, on_progress=on_progress), as_json=as_json)
+
+
+def show_pass(make: Callable[[Callable[[str], None]], SyncReport], *, as_json: bool) -> None:
+    """Make a pass, with its progress on stderr and its report on stdout.
+
+    Raises:
+        typer.Exit: it failed; its reasons are on stderr.
+    """
     with progress_display() as on_progress:
-        report = sync(Settings(), table, on_progress=on_progress)
-    tell(report, as_json=as_json)
-
-
-def tell(report: SyncReport, *, as_json: bool) -> None:
-    """The report on stdout, what failed on stderr; ends with exit code 1 if anything did."""
+        report = make(on_progress)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
         _show(report)
+    tell_failures(report)
+
+
+def tell_failures(report: SyncReport) -> None:
+    """Tell on stderr why a pass failed, and exit with 1; nothing if it did not."""
     if not report.ok:
         for reason in [f"{t.table}: {t.error}" for t in report.tables if t.error] + list(report.failed_checks):
             typer.secho(f"error: {reason}", fg=typer.colors.RED, err=True)

@@ -153,6 +153,7 @@ def _job(settings: Settings, on_progress: Callable[[str], None]) -> dg.JobDefini
         settings,
         resources={**local_resources(settings), "transfer": LocalTransfer(settings=settings, settled_seconds=0)},
         loggers={PROGRESS: _progress_logger(on_progress)},
+        scheduled_checks=False,
     ).resolve_implicit_global_asset_job_def()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,7 +95,7 @@ class LakeQuery:
         Raises:
             TableNotReadable: see `lake.snapshots.read_snapshot`.
         """
-        return self._connect(self._snapshots(TABLES, as_of))
+        return self.connect_to(self._snapshots(TABLES, as_of))
 
     def run(self, sql: str, *, as_of: datetime | None = None, parameters: Sequence[object] = ()) -> QueryResult:
         """The rows of one statement of Athena's SQL that only reads.
@@ -113,7 +113,7 @@ class LakeQuery:
         statement = translate(sql, catalog=self.catalog)
         needed = tables_below(statement.tables, load_views())
         snapshots = self._snapshots(needed, as_of)
-        with self._connect(snapshots) as connection:
+        with self.connect_to(snapshots) as connection:
             try:
                 relation = connection.sql(statement.sql, params=[*statement.parameters, *parameters])
                 return QueryResult(
@@ -129,8 +129,8 @@ class LakeQuery:
     def _snapshots(self, tables: Iterable[str], as_of: datetime | None) -> dict[str, Snapshot | None]:
         return {name: read_snapshot(self.root, TABLES[name], as_of) for name in tables}
 
-    def _connect(self, snapshots: dict[str, Snapshot | None]) -> duckdb.DuckDBPyConnection:
-        """Tables that are not among the snapshots are there too, but empty."""
+    def connect_to(self, snapshots: Mapping[str, Snapshot | None]) -> duckdb.DuckDBPyConnection:
+        """A connection to these versions of tables; the others are there too, but empty. Only reads are possible."""
         connection = duckdb.connect(":memory:")
         files = [file for snapshot in snapshots.values() if snapshot for file in snapshot.files]
         statements = [

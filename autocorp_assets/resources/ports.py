@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import dagster as dg
+    import psycopg
 
     from spark_jobs.plan import TablePlan
 
@@ -106,6 +107,23 @@ class Replication(Protocol):
         """Return once raw holds a new complete load of each table, begun after the call; why not, for those refused.
 
         Raises ReplicationError after `deadline_seconds`, or when the source cannot be read.
+        """
+        ...
+
+
+class SourceUnavailable(RuntimeError):
+    """The source cannot be asked; the message says why and what to do, and holds no password."""
+
+
+class ReadOnlySource(Protocol):
+    """The database that replication follows, for who compares the lake with it."""
+
+    def connect(self, *, statement_seconds: float) -> AbstractContextManager[psycopg.Connection]:
+        """A connection that can only read, and on which no statement takes longer than that.
+
+        Every statement is a transaction of its own. Texts come as `reconciliation.canonical` needs them.
+
+        Raises SourceUnavailable, also for what goes wrong in the database while inside.
         """
         ...
 
