@@ -11,6 +11,7 @@ from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_se
 from autocorp_assets.automation.conditions import curated_condition, curated_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
 from autocorp_assets.checks.accounting import accounting_checks
+from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
@@ -65,6 +66,7 @@ def whole_table_checks() -> list[dg.AssetChecksDefinition]:
     """Checks that read whole tables or all of raw's listing: for a schedule, not for each run."""
     return [
         *accounting_checks(TABLES),
+        catalog_checks(TABLES),
         *reference_checks(TABLES),
         *unique_key_checks(TABLES),
         *reconciliation_checks(TABLES),

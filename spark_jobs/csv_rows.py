@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import Column as Expression
@@ -21,67 +18,36 @@ from autocorp_assets.contracts.model import (
     Column,
     CsvFeed,
     KeyForm,
+    Repeats,
     TableContract,
 )
 from autocorp_assets.contracts.model import SourceSystem as System
 from spark_jobs import columns as c
 from spark_jobs import values
 from spark_jobs.change_seq import ORDINAL_DIGITS, POSITION_DIGITS
+from spark_jobs.csv_header import HEAD_BYTES, Header, Refusal, judge_header
 from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.partitions import month_partition
 from spark_jobs.plan import SourceFile
 from spark_jobs.rules import broken_rules
 
-_HEAD_BYTES = 64 * 1024
 _CORRUPT = "_corrupt"
-_TEXT = "_text"
+_SWALLOWS = "_swallows"
 _POSITION_BITS = 33
 """monotonically_increasing_id counts in the low 33 bits, the partition is above them (Spark docs)."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """Columns of a CSV file in its order."""
-
-    names: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a file as a whole cannot be read, and what to do."""
-
-    reason: str
-
-
-def judge_header(head: bytes, feed: CsvFeed) -> Header | Refusal:
-    """Reads the header out of a file's first bytes. Pure."""
-    expected = ",".join(feed.columns)
-    if head[:2] == b"\x1f\x8b":
-        return Refusal("the file is compressed (gzip): deliver it unpacked")
-    if b"\x00" in head:
-        return Refusal("the file holds NUL bytes, so it is no UTF-8 text: export it as UTF-8")
-    text = head.decode("utf-8-sig", errors="replace")
-    if not text.strip():
-        return Refusal(f"the file is empty: it must at least have the header {expected}")
-    names = tuple(name.strip() for name in next(csv.reader(io.StringIO(text))))
-    missing_keys = [name for name in feed.key if name not in names]
-    if missing_keys:
-        absent = ", ".join(missing_keys)
-        return Refusal(f"the first line has no column {absent}: it must be a comma-separated header like {expected}")
-    if len({name.casefold() for name in names}) < len(names):
-        return Refusal("the header names a column twice: export each column once")
-    return Header(
-        names=names,
-        unknown=tuple(name for name in names if name not in feed.columns),
-    )
-
-
-def inspect(files: HadoopFiles, path: str, feed: CsvFeed) -> Header | Refusal:
-    """Decides whether a delivery can be read at all."""
-    verdict = judge_header(files.head(path, _HEAD_BYTES), feed)
-    if isinstance(verdict, Header) and not files.is_utf8(path):
-        return Refusal("the file is not UTF-8: export it as UTF-8 and deliver it again under the same name")
+def inspect(files: HadoopFiles, path: str, contract: TableContract) -> Header | Refusal:
+    """Decides whether a delivery can be read at all; one that can is text throughout."""
+    verdict = judge_header(files.head(path, HEAD_BYTES), contract)
+    if isinstance(verdict, Refusal):
+        return verdict
+    if files.has_nul(path):
+        line = files.first_line_with(path, r"\x00")
+        return Refusal(f"line {line:,} holds a NUL byte: export the file as text, and deliver it again")
+    if not files.is_utf8(path):
+        line = files.first_line_with(path, r"\uFFFD")
+        return Refusal(f"line {line:,} is not UTF-8: export the file as UTF-8, and deliver it again")
     return verdict
 
 
@@ -89,11 +55,10 @@ def read_rows(
     spark: SparkSession, accepted: list[tuple[SourceFile, Header]], contract: TableContract, lake: str
 ) -> DataFrame:
     """One row a CSV row, with the same columns as `database_changes.as_changes` gives."""
-    feed = contract.csv_feed
-    if feed is None:
-        message = f"table {contract.name} has no CSV feed"
-        raise ValueError(message)
-    rows = reduce(DataFrame.unionByName, (_read_file(spark, file, header, feed, lake) for file, header in accepted))
+    feed = _feed(contract)
+    rows = reduce(
+        DataFrame.unionByName, (_read_file(spark, file, header, contract, lake=lake) for file, header in accepted)
+    )
     rows = _parse(rows, contract, feed)
     if feed.key_form is KeyForm.LINE:
         # Numbered before any row is judged, so that a line keeps its number whatever happens to its neighbours.
@@ -102,9 +67,20 @@ def read_rows(
     return _judge(rows, contract, feed)
 
 
-def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvFeed, lake: str) -> DataFrame:
+def _feed(contract: TableContract) -> CsvFeed:
+    if contract.csv_feed is None:
+        message = f"table {contract.name} has no CSV feed"
+        raise ValueError(message)
+    return contract.csv_feed
+
+
+def _read_file(
+    spark: SparkSession, file: SourceFile, header: Header, contract: TableContract, *, lake: str
+) -> DataFrame:
     """A file is one partition (a quoted value may hold a line end), so that ids count its rows."""
-    schema = ", ".join(f"`{name.replace('`', '``')}` string" for name in (*header.names, _CORRUPT))
+    feed = _feed(contract)
+    names = [name if name in feed.columns else f"_{place}" for place, name in enumerate(header.names)]
+    schema = ", ".join(f"`{name}` string" for name in (*names, _CORRUPT))
     raw = (
         spark.read.schema(schema)
         .option("header", value=True)
@@ -116,8 +92,9 @@ def _read_file(spark: SparkSession, file: SourceFile, header: Header, feed: CsvF
     )
     position = F.monotonically_increasing_id().bitwiseAND((1 << _POSITION_BITS) - 1) + 1
     return raw.select(
-        F.struct(*(_cell(name, header).alias(name) for name in feed.columns)).alias(_TEXT),
+        F.struct(*(_cell(name, header).alias(name) for name in feed.columns)).alias(c.TEXT),
         F.col(_CORRUPT),
+        _swallows_rows(header, contract).alias(_SWALLOWS),
         position.alias(c.POSITION),
         F.lit(file.day).alias("_day"),
         F.lit(file.ordinal).alias("_ordinal"),
@@ -130,13 +107,29 @@ def _cell(name: str, header: Header) -> Expression:
     return F.col(f"`{name}`") if name in header.names else F.lit(None).cast("string")
 
 
+def _swallows_rows(header: Header, contract: TableContract) -> Expression:
+    """Whether a cell begins with a quote that was never closed: it goes on, in the next row, to the next quote.
+
+    What it holds is then the rest of its row, a line end, and at least as many cells of another row as
+    stand before it, or the row would have another number of cells. Only text can hold that unnoticed.
+    """
+    columns = _feed(contract).table_column
+    texts = [name for name, column in columns.items() if contract.column_by_name[column].type == "string"]
+    cells = [_cell(name, header) for name in texts if name in header.names]
+    found = [
+        (cell.contains("\n") | cell.contains("\r")) & (F.size(F.split(cell, ",")) >= len(header.names))
+        for cell in cells
+    ]
+    return F.coalesce(F.greatest(F.lit(False), F.lit(False), *found), F.lit(False))
+
+
 def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame:
     """Cells to values, a projection a step: Spark then computes each step once, and plans in no time.
 
     One nested expression for all of it would be copied wherever a later one mentions it.
     """
     columns = {name: contract.column_by_name[table_name] for name, table_name in feed.table_column.items()}
-    cells = {name: F.col(f"{_TEXT}.`{name}`") for name in columns}
+    cells = {name: F.col(f"{c.TEXT}.`{name}`") for name in columns}
     text = {name: F.col(f"_text_{name}") for name in columns}
     exact = {name: F.col(f"_exact_{name}") for name in columns}
     numbers = [name for name, column in columns.items() if values.is_number(column)]
@@ -149,7 +142,9 @@ def _parse(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
         F.when((text[name] != "") & F.col(column.name).isNull(), F.lit(f"{column.name}: malformed"))
         for name, column in columns.items()
     ]
-    corrupt = F.when(F.col(_CORRUPT).isNotNull(), F.lit("row: not as many cells as the header has"))
+    corrupt = F.when(F.col(_CORRUPT).isNotNull(), F.lit("row: not as many cells as the header has")).when(
+        F.col(_SWALLOWS), F.lit("row: a quote is not closed, and a cell holds the rows behind it")
+    )
     return (
         rows.withColumns({f"_text_{name}": values.trimmed(cell) for name, cell in cells.items()})
         .withColumn(c.REPAIRS, F.array_compact(F.array(*mended)))
@@ -170,10 +165,12 @@ def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
     rows = rows.withColumn(
         c.BROKEN, F.when(F.size(c.BROKEN) > 0, F.col(c.BROKEN)).otherwise(F.array_compact(F.array(*rules)))
     )
-    raw_row = F.coalesce(F.col(_CORRUPT), F.to_json(_TEXT))
+    raw_row = F.coalesce(F.col(_CORRUPT), F.to_json(c.TEXT))
+    text = [c.TEXT] if feed.repeats is Repeats.QUARANTINED else []
     return rows.select(
         *(_column(column, feed).alias(column.name) for column in contract.columns),
         *_lineage(contract, feed),
+        *(F.lit(None).cast(column.type).alias(column.name) for column in contract.unnamed_columns),
         F.lit(False).alias(c.DELETED),
         F.lit(None).cast("array<string>").alias(c.UNCHANGED),
         F.col(c.POSITION),
@@ -182,6 +179,7 @@ def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
         F.col(c.REPAIRS),
         F.when(F.size(c.BROKEN) > 0, raw_row).alias(c.RAW_ROW),
         content(delivered).alias(c.SEQUENCE),
+        *text,
     )
 
 

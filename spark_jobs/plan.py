@@ -315,6 +315,12 @@ def advance(
 def _load_files(
     table: str, known: Checkpoint, loads: Sequence[LoadManifest], again: Collection[str]
 ) -> list[SourceFile]:
+    wanted = {
+        name: load  # a name that a later load uses again holds that load's rows
+        for load in loads
+        for name in load.files
+        if load.generation > known.generation or (load.generation == known.generation and name in again)
+    }
     return [
         SourceFile(
             path=f"{table_prefix(table)}/{name}",
@@ -322,9 +328,7 @@ def _load_files(
             generation=load.generation,
             judged_before=load.generation <= known.generation,
         )
-        for load in loads
-        for name in load.files
-        if load.generation > known.generation or (load.generation == known.generation and name in again)
+        for name, load in wanted.items()
     ]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pyspark.sql import Column as Expression
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from autocorp_assets.contracts.model import CHANGE_SEQ, RAW_FILE, KeyForm, TableContract
+from autocorp_assets.contracts.model import CHANGE_SEQ, RAW_FILE, REPEATED, KeyForm, Repeats, TableContract
 from autocorp_assets.contracts.raw_format import SEQUENCE_DIGITS
 from spark_jobs import columns as c
 from spark_jobs.change_seq import GENERATION_DIGITS, generation_text
@@ -59,7 +59,7 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool, generati
     """
     good = F.size(c.BROKEN) == 0
     # Broken rows may have no key: each is its own group, so that they spread over the cluster.
-    group = F.when(good, F.col(contract.record_key)).otherwise(F.concat_ws("#", RAW_FILE, c.POSITION))
+    group = F.coalesce(F.col(contract.record_key), F.concat_ws("#", RAW_FILE, c.POSITION))
     rows = rows.withColumn("_good", good).withColumn("_group", group)
     if not is_csv:
         rows = _fill_unchanged(rows, contract)
@@ -70,18 +70,21 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool, generati
             "_newer": F.lag(c.SEQUENCE).over(newest_first),
         }
     )
-    outdated = F.lit(False)
+    outdated = overruled = F.lit(False)
     if not is_csv:
         outdated = F.substring(CHANGE_SEQ, 1, GENERATION_DIGITS) < generation_text(generation)
     elif _is_unit(contract):
         rows, outdated = _outdated_units(rows, contract)
+    elif _keeps_repeats(contract):
+        rows, overruled = _overruled(rows, contract, newest_first)
     outcome = (
-        F.when(~F.col("_good"), str(Outcome.QUARANTINED))
+        F.when(~F.col("_good") | overruled, str(Outcome.QUARANTINED))
         .when(F.col("_newer") == F.col(c.SEQUENCE), str(Outcome.DUPLICATE))
         .when((F.col("_rank") > 1) | outdated, str(Outcome.SUPERSEDED))
         .otherwise(str(Outcome.APPLIED))
     )
-    return rows.withColumn(c.OUTCOME, outcome).drop("_good", "_group", "_rank", "_newer", "_newest_delivery")
+    temporary = ("_good", "_group", "_rank", "_newer", "_newest_delivery", "_overruled", c.TEXT)
+    return rows.withColumn(c.OUTCOME, outcome).drop(*temporary)
 
 
 def _is_unit(contract: TableContract) -> bool:
@@ -102,12 +105,34 @@ def _outdated_units(rows: DataFrame, contract: TableContract) -> tuple[DataFrame
     return rows, delivery < F.col("_newest_delivery")
 
 
+def _keeps_repeats(contract: TableContract) -> bool:
+    return contract.csv_feed is not None and contract.csv_feed.repeats is Repeats.QUARANTINED
+
+
+def _overruled(rows: DataFrame, contract: TableContract, newest_first: WindowSpec) -> tuple[DataFrame, Expression]:
+    """A row that a later row of the same delivery contradicts is kept whole, with the reason.
+
+    One that another delivery replaces is an ordinary change.
+    """
+    is_again = (F.lag(RAW_FILE).over(newest_first) == F.col(RAW_FILE)) & (F.col("_newer") != F.col(c.SEQUENCE))
+    overruled = F.col("_overruled")
+    reason = F.array(F.lit(f"{', '.join(_unit(contract))}: {REPEATED}"))
+    rows = rows.withColumn("_overruled", F.coalesce(F.col("_good") & is_again, F.lit(False))).withColumns(
+        {
+            c.BROKEN: F.when(overruled, reason).otherwise(F.col(c.BROKEN)),
+            c.RAW_ROW: F.when(overruled, F.to_json(c.TEXT)).otherwise(F.col(c.RAW_ROW)),
+        }
+    )
+    return rows, overruled
+
+
 def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
-    """Only text can be large enough for PostgreSQL to leave it out of an update."""
-    oldest_first = Window.partitionBy("_good", "_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
-    large = [
-        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
-    ]
+    """Only text can be large enough for PostgreSQL to leave it out of an update.
+
+    A broken row is kept out for another column: the large values that it carried are the record's.
+    """
+    oldest_first = Window.partitionBy("_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
+    large = contract.large_columns
     left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False)) for name in large}
     carried = {
         f"_{name}": F.last(F.when(~left_out[name], F.struct(name)), ignorenulls=True).over(oldest_first)

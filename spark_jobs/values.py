@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import Column
 from autocorp_assets.contracts.raw_format import BLANKS
+from spark_jobs.lake_types import widens
 
 _GROUPED = r"^[+-]?\$?\d{1,3}(,\d{3})+(\.\d*)?$"
 _NUMBER = r"^[+-]?\d+(\.\d*)?$"
@@ -56,12 +57,12 @@ def repairs(column: Column, cell: Expression, text: Expression) -> dict[str, Exp
     return found
 
 
-def fits(column: Column, raw: Expression, raw_type: str) -> tuple[Expression, Expression]:
-    """(value in the contract's type, whether the raw value does not fit it) for a Parquet column."""
-    value = raw.cast(column.type)
-    if raw_type == column.type:
+def fits(wanted: str, raw: Expression, raw_type: str) -> tuple[Expression, Expression]:
+    """(value in the wanted type, whether the raw value is lost in it), for types between which there is a route.
+
+    What has no route is no matter of single values: see `lake_types.has_route`.
+    """
+    value = raw.cast(wanted)
+    if widens(raw_type, wanted):
         return value, F.lit(False)
-    lost = value.isNull()
-    if column.decimal_scale is not None or column.type == "int":
-        lost = lost | (value != raw)
-    return value, raw.isNotNull() & lost
+    return value, raw.isNotNull() & (value.isNull() | (value != raw))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from autocorp_assets.contracts.model import (
 )
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, OP, RAW_COLUMNS, table_prefix
 from autocorp_assets.lake.storage import LakeStorage
+from spark_jobs.csv_header import HEAD_BYTES, Header, Refusal, judge_header
 
 FILE_LIMIT = 20
 ROW_LIMIT = 20_000
@@ -116,27 +116,38 @@ def _castable(columns: list[Column], frame: pl.DataFrame) -> list[Column]:
     return [c for c in columns if isinstance(frame.schema[c.name], RAW_TYPES[c.type.split("(")[0]])]
 
 
-def feed_findings(lake: LakeStorage, feed: CsvFeed) -> SchemaFindings:
-    """Compare the header of the newest delivery with the contract."""
+def feed_findings(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> SchemaFindings:
+    """Compare the header of the newest delivery with the contract, as the job does."""
     file = _newest_delivery_path(lake, feed)
     if file is None:
         return SchemaFindings(files=0, differences=())
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        header = next(csv.reader(stream), [])
+    verdict = _header(file, contract)
+    if isinstance(verdict, Refusal):
+        return SchemaFindings(files=1, differences=(f"{file.name} is refused: {verdict.reason}",))
     differences = [
-        *(f"unknown column {name} in {file.name}" for name in header if name not in feed.columns),
-        *(f"missing column {name} in {file.name}" for name in feed.columns if name not in header),
+        *(f"unknown column {name} in {file.name}" for name in verdict.unknown),
+        *(f"missing column {name} in {file.name}" for name in feed.columns if name not in verdict.names),
     ]
     return SchemaFindings(files=1, differences=tuple(differences))
 
 
+def _header(file: Path, contract: TableContract) -> Header | Refusal:
+    with file.open("rb") as stream:
+        return judge_header(stream.read(HEAD_BYTES), contract)
+
+
 def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> pl.DataFrame:
-    """At most ROW_LIMIT first rows of a feed's newest delivery, as the table's columns."""
+    """At most ROW_LIMIT first rows of a feed's newest delivery, as the table's columns; none of one that is refused."""
     file = _newest_delivery_path(lake, feed)
-    if file is None:
+    if file is None or isinstance(_header(file, contract), Refusal):
         return _no_rows(contract)
     types = {column.name: polars_type(column) for column in contract.columns}
-    texts = pl.read_csv(file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
+    try:
+        texts = pl.read_csv(
+            file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
+        )
+    except UNREADABLE:  # such as a quote that is not closed: the job tells which row
+        return _no_rows(contract)
     known = {name: feed.table_column[name] for name in texts.columns if name in feed.table_column}
     stripped = texts.select(pl.col(list(known)).str.strip_chars().replace("", None)).rename(known)
     return stripped.select(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from autocorp_assets.contracts.model import TableContract
     from autocorp_assets.lake.storage import LakeStorage
-    from autocorp_assets.resources.ports import ReplicationState
+    from autocorp_assets.resources.ports import ReplicationState, RetainedLog
 
 app = typer.Typer()
 EXAMPLES = """
@@ -135,23 +135,36 @@ def status_command(
 ) -> None:
     """Rows, last commit, lag, checks and quarantine of each table, and whether replication runs.
 
-    JSON: {"replication": {"running", "should_run", "summary", "silent_seconds"}, "tables": [{"table", "rows",
-    "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
+    JSON: {"replication": {"running", "should_run", "summary", "silent_seconds", "retained_bytes" (log that the source
+    keeps for replication, null when the source is not up), "retained_limit_bytes", "warning"}, "tables": [{"table",
+    "rows", "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
     "checks": {"passed", "failed", "failing"}}]}
     """
     from autocorp_assets.resources.local_replication import LocalReplication
 
     settings = Settings()
-    replication = LocalReplication(settings=settings).state()
+    port = LocalReplication(settings=settings)
+    replication, retained = port.state(), port.retained_log()
     tables = table_statuses(settings)
     if as_json:
-        value: dict[str, Any] = {"replication": asdict(replication), "tables": [asdict(table) for table in tables]}
+        value: dict[str, Any] = {
+            "replication": {**asdict(replication), **_retained(retained)},
+            "tables": [asdict(table) for table in tables],
+        }
         typer.echo(json.dumps(value, indent=2))
     else:
-        _show(replication, tables)
+        _show(replication, retained, tables)
 
 
-def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
+def _retained(log: RetainedLog | None) -> dict[str, Any]:
+    return {
+        "retained_bytes": log.bytes if log else None,
+        "retained_limit_bytes": log.limit_bytes if log else None,
+        "warning": log.warning if log else None,
+    }
+
+
+def _show(replication: ReplicationState, retained: RetainedLog | None, tables: Sequence[TableStatus]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -175,4 +188,7 @@ def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
     for table in tables:
         for reason in table.checks.failing:
             console.print(f"{table.table}: {reason}", style="yellow", markup=False)
-    console.print(f"replication: {replication.summary}", markup=False)
+    kept = "" if retained is None else f"; the source keeps {retained.bytes / 1024**2:,.1f} MiB of log for it"
+    console.print(f"replication: {replication.summary}{kept}", markup=False)
+    if retained is not None and retained.warning:
+        console.print(f"warning: {retained.warning}", style="yellow", markup=False)

@@ -30,7 +30,8 @@ def sync_command(
 ) -> None:
     """Replicate, transfer and curate once, with checks; exit code 1 if anything failed.
 
-    JSON: {"ok": bool, "tables": [{"table", "rows_applied", "rows_quarantined", "commit", "error"}],
+    JSON: {"ok": bool, "tables": [{"table", "rows_applied", "rows_upserted", "rows_deleted",
+    "rows_quarantined", "commit", "error"}],
     "checks": {"passed", "failed", "warned"}, "seconds"}. A check that only warns is no failure.
     """
     from autocorp_assets.operations.sync import sync
@@ -39,13 +40,14 @@ def sync_command(
 
 
 def show_pass(make: Callable[[Callable[[str], None]], SyncReport], *, as_json: bool) -> None:
-    """Make a pass, with its progress on stderr and its report on stdout.
-
-    Raises:
-        typer.Exit: it failed; its reasons are on stderr.
-    """
+    """Make a pass, with its progress on stderr, and tell what it came to."""
     with progress_display() as on_progress:
         report = make(on_progress)
+    tell(report, as_json=as_json)
+
+
+def tell(report: SyncReport, *, as_json: bool) -> None:
+    """The report on stdout, what failed on stderr; ends with exit code 1 if anything did."""
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
@@ -83,11 +85,13 @@ def _show(report: SyncReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("table", "applied", "quarantined", "commit", title=f"{report.seconds:.1f} s")
-    for column in table.columns[1:3]:
+    names = ("table", "applied", "upserted", "deleted", "quarantined", "commit")
+    table = Table(*names, title=f"{report.seconds:.1f} s")
+    for column in table.columns[1:-1]:
         column.justify = "right"
     for row in report.tables:
-        table.add_row(row.table, f"{row.rows_applied:,}", f"{row.rows_quarantined:,}", row.commit or "—")
+        counts = (row.rows_applied, row.rows_upserted, row.rows_deleted, row.rows_quarantined)
+        table.add_row(row.table, *(f"{count:,}" for count in counts), row.commit or "—")
     Console().print(table)
     checks = report.checks
     typer.echo(f"checks: {checks.passed} passed, {checks.failed} failed, {checks.warned} warned")

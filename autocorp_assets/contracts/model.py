@@ -126,6 +126,7 @@ class Unique:
 ColumnRule = Between | OneOf | Matches | NotBefore | NotAfterDelivery
 """`label` names a rule after its column, in quarantine and in check reports alike."""
 REQUIRED = "required"
+REPEATED = "repeated, a later row of the file wins"
 TableRule = SumsTo | References | Unique
 
 
@@ -157,12 +158,32 @@ class Column:
         return int(match[1]) if match else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnnamedColumn(Column):
+    """A column that the source has and the contract does not name: its type was found, not agreed."""
+
+    lake_type: str
+    source_name: str
+    """Its name in raw files; the lake's may differ (see `spark_jobs.table_shape.lake_name`)."""
+
+    @property
+    def type(self) -> str:
+        return self.lake_type
+
+
 class KeyForm(StrEnum):
     """How the record key of a CSV row is made from its key columns."""
 
     HASHED = "hashed"  # csv:<sha256 of the trimmed, case-folded value>
     PLAIN = "plain"  # csv:<value>
     LINE = "line"  # csv:<value>:<ordinal within it>; a file replaces all lines of a value
+
+
+class Repeats(StrEnum):
+    """What becomes of a row that one delivery has again, later and with other content; the later one wins."""
+
+    SUPERSEDED = "superseded"  # the key is known to come several times
+    QUARANTINED = "quarantined"  # the key should be unique: the loser is kept for whoever looks into it
 
 
 @dataclass(frozen=True)
@@ -185,6 +206,7 @@ class CsvFeed:
     renames: tuple[tuple[str, str], ...] = ()
     """(name in the file's header, name in the table), where the two differ."""
     derivations: tuple[Difference, ...] = ()
+    repeats: Repeats = Repeats.SUPERSEDED
     description: str
 
     @cached_property
@@ -221,6 +243,9 @@ class TableContract:
     """Column whose month is the second partition level; None when the table needs none."""
     owner: str = "team:data-platform"
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    unnamed_columns: tuple[UnnamedColumn, ...] = field(default=(), repr=False)
+    """Columns of the stored table that the contract does not name. A run finds them (`spark_jobs.table_shape`);
+    a written contract has none, and the version leaves them out."""
 
     @cached_property
     def column_by_name(self) -> dict[str, Column]:
@@ -234,6 +259,16 @@ class TableContract:
     def record_key(self) -> str:
         """The lake column that identifies a row."""
         return RECORD_KEY if self.has_two_systems else self.primary_key
+
+    @cached_property
+    def needed_of_feed(self) -> tuple[str, ...]:
+        """Columns of the feed's files without which no row could be accepted, by their names in the header."""
+        feed = self.csv_feed
+        if feed is None:
+            return ()
+        derived = {derivation.target for derivation in feed.derivations}
+        required = {column.name for column in self.columns if column.required} - derived
+        return tuple(name for name, column in feed.table_column.items() if column in required or name in feed.key)
 
     @property
     def partition_columns(self) -> tuple[str, ...]:
@@ -251,7 +286,16 @@ class TableContract:
 
     @property
     def lake_columns(self) -> tuple[Column, ...]:
-        return (*self.columns, *self.lineage_columns)
+        return (*self.columns, *self.lineage_columns, *self.unnamed_columns)
+
+    @property
+    def large_columns(self) -> tuple[str, ...]:
+        """Those whose value PostgreSQL may leave out of an update: only text can be so large."""
+        return tuple(
+            column.name
+            for column in (*self.columns, *self.unnamed_columns)
+            if column.type == "string" and column.name != self.primary_key
+        )
 
     @property
     def lake_path(self) -> str:

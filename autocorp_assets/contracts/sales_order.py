@@ -12,6 +12,7 @@ from autocorp_assets.contracts.model import (
     NotBefore,
     OneOf,
     References,
+    Repeats,
     SumsTo,
     TableContract,
     Unique,
@@ -110,5 +111,6 @@ SALES_ORDER = TableContract(
             Difference("tax", "total_amount", "subtotal"),
             Difference("subtotal", "total_amount", "tax"),
         ),
+        repeats=Repeats.QUARANTINED,
     ),
 )

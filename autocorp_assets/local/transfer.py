@@ -85,14 +85,15 @@ def transfer(feed_name: str, *, landing: Path, lake: Path, settled_seconds: floa
 
 
 def arrivals(feed_name: str, *, landing: Path, lake: Path, settled_seconds: float = SETTLED_SECONDS) -> tuple[str, ...]:
-    """What a transfer would take: one text for each version of a file, which differs when the file does.
+    """What a transfer would take or complain of: one text for each version of a file, which differs when it does.
 
     Cheap, for a sensor: compares sizes and times and reads no content. A file that was only touched is
     named until the next transfer has looked into it.
     """
     deliveries = Deliveries(lake, FEEDS[feed_name])
-    found = []
-    for source in _look(FEEDS[feed_name], landing)[0]:
+    sources, ignored = _look(FEEDS[feed_name], landing)
+    found = [f"{name}: {reason}" for name, reason in ignored]
+    for source in sources:
         try:
             status = source.stat()
             if not deliveries.knows(source) and _is_whole(source, settled_seconds=settled_seconds):
@@ -103,7 +104,7 @@ def arrivals(feed_name: str, *, landing: Path, lake: Path, settled_seconds: floa
 
 
 def has_arrivals(feed_name: str, landing: Path, lake: Path) -> bool:
-    """Whether there is something to transfer; as cheap as `arrivals`."""
+    """Whether there is something to transfer or to complain of; as cheap as `arrivals`."""
     return bool(arrivals(feed_name, landing=landing, lake=lake))
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.contracts.model import Column, LakeFormat, TableContract
+from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, Catalog, translate
 from autocorp_assets.query.errors import QueryError
@@ -156,12 +156,14 @@ class LakeQuery:
 
 def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator[str]:
     """Statements that create the table as it is stored, and as its contract describes it."""
-    typed = [(_name(column.name), _type(column)) for column in contract.lake_columns]
+    contracted = {column.name: column.type for column in contract.lake_columns}
+    unnamed = {name: of for name, of in (snapshot.columns if snapshot else {}).items() if name not in contracted}
+    typed = [(_name(name), duckdb_type(of)) for name, of in {**contracted, **unnamed}.items()]
     stored_only = HUDI_COLUMNS if contract.format is LakeFormat.HUDI else ()
     empty = ", ".join(f"NULL::{of} AS {name}" for name, of in [*((name, "VARCHAR") for name in stored_only), *typed])
     rows = f"SELECT {empty} LIMIT 0"
     if snapshot is not None and snapshot.files:
-        # The empty part adds the contract's columns that no file has yet.
+        # The empty part adds the columns that no file has yet.
         stored = f"FROM read_parquet({_list(snapshot.files)}, union_by_name = true, hive_partitioning = false)"
         rows = f"{stored} UNION ALL BY NAME ({rows})"
     casts = ", ".join(f"{name}::{of} AS {name}" for name, of in typed)
@@ -185,8 +187,9 @@ def _with_bigints(relation: duckdb.DuckDBPyRelation) -> pa.Table:
     return table
 
 
-def _type(column: Column) -> str:
-    return DUCKDB_TYPE.get(column.type, column.type.upper())
+def duckdb_type(spark_type: str) -> str:
+    """DuckDB's name of a type of the lake."""
+    return DUCKDB_TYPE.get(spark_type, spark_type.upper())
 
 
 def _name(column: str) -> str:

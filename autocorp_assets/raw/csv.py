@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key
-from autocorp_assets.checks.raw import check_raw_feed, raw_check_specs
+from autocorp_assets.checks.raw import check_raw_feed, raw_feed_check_specs
 from autocorp_assets.contracts.model import CsvFeed, TableContract
 from autocorp_assets.contracts.raw_format import feed_prefix
 from autocorp_assets.lake.storage import LakeStorage
@@ -20,7 +20,7 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"transfer_{feed.name}",
         specs=[raw_feed_spec(feed, contract)],
-        check_specs=raw_check_specs(key, feed.name),
+        check_specs=raw_feed_check_specs(feed),
         can_subset=True,
         description=f"Copy what has arrived for `{feed.name}`, verify it, and make it visible when whole.",
     )
@@ -45,6 +45,7 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
                 "path": dg.MetadataValue.path(f"{lake.root}/{feed_prefix(feed.name)}"),
             },
         )
-        yield from check_raw_feed(lake, feed, contract, selected=frozenset(context.selected_asset_check_keys))
+        selected = frozenset(context.selected_asset_check_keys)
+        yield from check_raw_feed(lake, feed, contract, ignored=outcome.ignored, selected=selected)
 
     return transfer_feed

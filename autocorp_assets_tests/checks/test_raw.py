@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -6,8 +7,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
-from autocorp_assets.checks.raw import check_raw_feed, check_raw_table, raw_check_specs
+from autocorp_assets.asset_keys import raw_table_key
+from autocorp_assets.checks.raw import check_raw_feed, check_raw_table, raw_check_specs, raw_feed_check_specs
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, OP, TRANSFER_RECEIPTS, feed_prefix, table_prefix
 from autocorp_assets.lake.storage import LakeStorage
@@ -43,14 +44,14 @@ def change_file(lake: LakeStorage, name: str, rows: list[dict], **types) -> None
     frame.write_parquet(folder / name)
 
 
-def deliver(lake: LakeStorage, day: str, text: str) -> None:
+def deliver(lake: LakeStorage, day: str, text: str | bytes) -> None:
     name = f"{FEED.name}-{day}.csv"
     file = Path(lake.root) / feed_prefix(FEED.name) / name
     receipt = Path(lake.root) / TRANSFER_RECEIPTS / FEED.name / f"{name}.json"
     for path in (file, receipt):
         path.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
-    content = file.read_bytes()
+    content = text if isinstance(text, bytes) else text.encode()
+    file.write_bytes(content)
     receipt.write_text(json.dumps({"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}))
 
 
@@ -59,9 +60,9 @@ def of_table(lake: LakeStorage) -> dict[str, dg.AssetCheckResult]:
     return {result.check_name or "": result for result in check_raw_table(lake, PARTS, selected=selected)}
 
 
-def of_feed(lake: LakeStorage) -> dict[str, dg.AssetCheckResult]:
-    selected = frozenset(spec.key for spec in raw_check_specs(raw_feed_key(FEED.name), FEED.name))
-    found = check_raw_feed(lake, FEED, TABLES["sales_order"], selected=selected)
+def of_feed(lake: LakeStorage, **ignored: str) -> dict[str, dg.AssetCheckResult]:
+    selected = frozenset(spec.key for spec in raw_feed_check_specs(FEED))
+    found = check_raw_feed(lake, FEED, TABLES["sales_order"], ignored=ignored, selected=selected)
     return {result.check_name or "": result for result in found}
 
 
@@ -107,6 +108,39 @@ def test_the_newest_delivery_is_judged_by_its_header_and_its_rows(lake):
         "order_date: not after its delivery": 1,
         "payment_method: known value": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (HEADER.encode("utf-16"), "UTF-16"),
+        (gzip.compress(HEADER.encode()), "deliver it unpacked"),
+        (HEADER.replace(",", ";").encode(), "separated by semicolons"),
+        (HEADER.replace("order_date", "date").encode(), "no column order_date"),
+    ],
+)
+def test_a_delivery_that_the_job_refuses_is_named_with_the_jobs_reason(lake, content, reason):
+    deliver(lake, "20240102", content)
+
+    results = of_feed(lake)
+
+    assert "sales_orders-20240102.csv is refused: " in (results["schema"].description or "")
+    assert reason in (results["schema"].description or "")
+    assert results["rules"].passed
+
+
+def test_a_delivery_that_cannot_be_read_to_its_end_does_not_fail_the_feed(lake):
+    deliver(lake, "20240102", f'{HEADER}\n1,7,"2024\n')
+
+    assert all(result.passed for result in of_feed(lake).values())
+
+
+def test_what_the_transfer_left_behind_is_named_with_its_remedy(lake):
+    result = of_feed(lake, **{"sales_orders-20240102.csv.gz": "packed: unpack it"})["files_accepted"]
+
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "sales_orders-20240102.csv.gz: packed: unpack it"
 
 
 def test_a_truncated_file_is_named_and_the_rest_is_judged(lake):

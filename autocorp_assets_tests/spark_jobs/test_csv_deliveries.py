@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from decimal import Decimal
 
 import pytest
 
 from autocorp_assets.contracts import FEEDS
+from autocorp_assets.contracts.raw_format import SUPERSEDED_DELIVERIES
+from autocorp_assets.local.transfer import transfer
+from spark_jobs.csv_header import NO_NAME
 
 pytestmark = pytest.mark.spark
 
@@ -36,6 +40,10 @@ def order_line(order_id: object, **cells: str) -> str:
     return ",".join(row[name] for name in FEEDS["sales_orders"].columns)
 
 
+def quarantined(lake, table):
+    return lake.spark.read.parquet(str(lake.root / "processed/quarantine" / table)).collect()
+
+
 DIRTY = {
     order_line(1, customer_id=""): "customer_id: required",
     order_line(2, order_date=""): "order_date: required",
@@ -62,8 +70,7 @@ def test_a_row_that_breaks_a_rule_is_quarantined_whole_with_its_place_and_reason
 
     (account,) = report.files
     assert (account.read, account.quarantined, account.applied) == (len(DIRTY) + 1, len(DIRTY), 1)
-    kept_out = lake.spark.read.parquet(str(lake.root / "processed/quarantine/sales_order")).collect()
-    by_position = {row["position"]: row for row in kept_out}
+    by_position = {row["position"]: row for row in quarantined(lake, "sales_order")}
     assert {position: row["reasons"][0] for position, row in by_position.items()} == dict(enumerate(DIRTY.values(), 1))
     assert json.loads(by_position[6]["row"])["order_date"] == "yesterday"
     assert by_position[15]["row"] == "15,5"
@@ -104,33 +111,65 @@ def test_what_can_be_mended_is_mended_and_counted(lake):
     }
 
 
-def test_repeated_orders_and_repeated_deliveries(lake):
-    first = orders(order_line(1), order_line(1), order_line(2), order_line(2, status="Pending"))
+def test_of_a_repeated_order_the_later_row_wins_and_the_earlier_is_kept_whole(lake):
+    again = (order_line(2, subtotal=" $10.00", status="First"), order_line(2, status="Second"), order_line(2))
+    first = orders(order_line(1), order_line(1), *again, order_line(3, tax="-1"), order_line(3))
     lake.raw.csv("sales_orders", "20241121", first)
     (account,) = lake.curate("sales_order").files
-    assert (account.duplicate, account.superseded, account.applied) == (1, 1, 2)
-    before = lake.rows("sales_order", "status", "_hoodie_commit_time")
 
-    lake.raw.csv("sales_orders", "20241222", orders(order_line(1), order_line(2, status="Pending"), order_line(3)))
-    (account,) = lake.curate("sales_order").files
+    assert (account.read, account.duplicate, account.quarantined, account.applied) == (7, 1, 3, 3)
+    assert lake.rows("sales_order", "status") == dict.fromkeys(("csv:1", "csv:2", "csv:3"), "Completed")
+    kept = {row["position"]: row for row in quarantined(lake, "sales_order")}
+    overruled = "order_id: repeated, a later row of the file wins"
+    assert {position: row["reasons"][0] for position, row in kept.items()} == {
+        3: overruled,
+        4: overruled,
+        6: "tax: at least 0",
+    }
+    assert kept[3]["record_key"] == "csv:2"
+    assert json.loads(kept[3]["row"])["status"] == "First"
+    assert json.loads(kept[3]["row"])["subtotal"] == " $10.00"
 
-    assert (account.unchanged, account.applied) == (2, 1)
-    after = lake.rows("sales_order", "status", "_hoodie_commit_time")
-    assert {key: after[key] for key in before} == before
-    assert before["csv:2"][0] == "Pending"
+    lake.raw.csv("sales_orders", "20241122", orders(order_line(2, status="Shipped"), order_line(2, status="Paid")))
+    lake.raw.csv("sales_orders", "20241123", orders(order_line(2, status="Returned")))
+    older, newer = lake.curate("sales_order").files
+
+    assert (older.quarantined, older.superseded, newer.applied) == (1, 1, 1)
+    assert lake.rows("sales_order", "status")["csv:2"] == "Returned"
 
 
-def test_a_corrected_file_is_newer_and_an_older_export_that_comes_late_is_not(lake):
-    lake.raw.csv("sales_orders", "20241121", orders(order_line(1), order_line(2)))
-    lake.curate("sales_order")
-    lake.raw.csv("sales_orders", "20241121", orders(order_line(1, status="Corrected"), order_line(2)))
-    lake.curate("sales_order")
-    assert lake.rows("sales_order", "status") == {"csv:1": "Corrected", "csv:2": "Completed"}
+def test_only_what_differs_is_written_whichever_way_a_delivery_comes_again(lake, tmp_path):
+    landing = tmp_path / "landing"
+    landing.mkdir()
 
-    lake.raw.csv("sales_orders", "20241101", orders(order_line(1, status="Old"), order_line(3, status="Old")))
-    lake.curate("sales_order")
+    def deliver(day: str, *rows: str) -> tuple[int, int]:
+        """A file lands and is taken: rows that the table was asked to write, and rows that it has already."""
+        (landing / f"sales_orders-{day}.csv").write_text(orders(*rows))
+        transfer("sales_orders", landing=landing, lake=lake.root, settled_seconds=0)
+        if lake.plan("sales_order").is_empty:
+            return 0, 0
+        report = lake.curate("sales_order")
+        return report.upserted, report.files[0].unchanged
 
-    assert lake.rows("sales_order", "status") == {"csv:1": "Corrected", "csv:2": "Completed", "csv:3": "Old"}
+    export = [order_line(number) for number in (1, 2, 3)]
+    assert deliver("20241121", *export) == (3, 0)
+    assert deliver("20241121", *export) == (0, 0), "the same file again"
+    assert deliver("20241122", *export) == (0, 3), "the same content as another day's export"
+    export[0] = order_line(1, status="Paid")
+    assert deliver("20241123", *export, order_line(4)) == (2, 2)
+    export[1] = order_line(2, status="Corrected")
+    assert deliver("20241123", *export, order_line(4)) == (1, 3), "corrected under the same name"
+    assert deliver("20241101", order_line(2, status="Old"), order_line(5, status="Old")) == (1, 0), "older, and late"
+
+    assert lake.rows("sales_order", "status") == {
+        "csv:1": "Paid",
+        "csv:2": "Corrected",
+        "csv:3": "Completed",
+        "csv:4": "Completed",
+        "csv:5": "Old",
+    }
+    [aside] = (lake.root / SUPERSEDED_DELIVERIES / "sales_orders").iterdir()
+    assert aside.read_text() == orders(order_line(1, status="Paid"), order_line(2), order_line(3), order_line(4))
 
 
 def lines(*rows: str) -> str:
@@ -153,29 +192,69 @@ def test_a_companion_file_replaces_all_lines_of_each_order_in_it(lake):
     assert (account.read, account.unchanged, account.applied, account.quarantined) == (3, 1, 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (orders(order_line(1, status="é")).encode("latin-1"), "not UTF-8"),
-        (orders(order_line(1)).encode("utf-16"), "NUL bytes"),
-        (orders(order_line(1)).replace(",", ";").encode(), "comma-separated header"),
-        (order_line(1).encode(), "comma-separated header"),
-        (b"", "empty"),
-        (b"\x1f\x8b\x08", "gzip"),
-    ],
-)
-def test_a_file_that_is_no_such_export_is_refused_whole_and_the_feed_goes_on(lake, content, reason):
-    lake.raw.csv("sales_orders", "20241121", content)
-    lake.raw.csv("sales_orders", "20241122", b"\xef\xbb\xbf" + orders(order_line(7)).replace("\n", "\r\n").encode())
+def bare(order_id: int, *left_out: str) -> str:
+    """An order as CSV, header and row, without some columns and with strangers."""
+    names = [name for name in reversed(FEEDS["sales_orders"].columns) if name not in left_out]
+    cells = dict(zip(FEEDS["sales_orders"].columns, order_line(order_id).split(","), strict=True))
+    return ",".join((*names, "loyalty", "")) + "\n" + ",".join((*(cells[name] for name in names), "gold", "")) + "\n"
+
+
+REFUSED = {
+    "20241101": (orders(order_line(1), order_line(2, status="é")).encode("latin-1"), "line 3 is not UTF-8"),
+    "20241102": (orders(order_line(1)).encode("utf-16"), "UTF-16"),
+    "20241103": (orders(order_line(1)).replace(",", ";"), "separated by semicolons"),
+    "20241104": (order_line(1), "no header"),
+    "20241105": (b"", "empty"),
+    "20241106": (gzip.compress(orders(order_line(1)).encode()), "deliver it unpacked"),
+    "20241107": (
+        orders(*map(order_line, range(1, 1200)), order_line(1200, status="\0")),
+        "line 1,201 holds a NUL byte",
+    ),
+    "20241108": (bare(1, "order_date"), "no column order_date"),
+}
+ACCEPTED = {
+    "20241121": (b"\xef\xbb\xbf" + orders(order_line(7)).replace("\n", "\r\n").encode(), 1),
+    "20241122": (bare(8, "tax", "status"), 1),
+    "20241123": (ORDERS_HEADER, 0),
+    "20241124": (orders(order_line(9), "", order_line(10)).replace("\n", "\r"), 2),
+    "20241125": (orders(order_line(11, status='"Comp\r\n""let,""ed"'), order_line(12, payment_method="Cash\u3000")), 2),
+}
+
+
+def test_files_that_are_no_such_export_are_refused_whole_and_the_feed_goes_on(lake):
+    for day, (content, _) in (REFUSED | ACCEPTED).items():
+        lake.raw.csv("sales_orders", day, content)
 
     report = lake.curate("sales_order")
 
-    refused = {file.file.rsplit("/", 1)[-1]: file.refused for file in report.files}
-    assert reason in refused["sales_orders-20241121.csv"]
-    assert refused["sales_orders-20241122.csv"] is None
-    assert lake.rows("sales_order", "status") == {"csv:7": "Completed"}
+    accounts = {file.file[-12:-4]: file for file in report.files}
+    assert {day: reason for day, (_, reason) in REFUSED.items() if reason not in (accounts[day].refused or "")} == {}
+    assert {day: accounts[day].read for day in REFUSED} == dict.fromkeys(REFUSED, 0)
+    assert {day: accounts[day].applied for day in ACCEPTED} == {day: rows for day, (_, rows) in ACCEPTED.items()}
+    assert report.unknown_columns == (NO_NAME, "loyalty")
+    assert lake.rows("sales_order", "status", "tax", "payment_method") == {
+        **{f"csv:{number}": ("Completed", Decimal("0.80"), "Cash") for number in (7, 9, 10, 12)},
+        "csv:8": (None, Decimal("0.80"), "Cash"),
+        "csv:11": ('Comp\r\n"let,"ed', Decimal("0.80"), "Cash"),
+    }
     assert lake.plan("sales_order").is_empty
-    assert report.checkpoint.deliveries["sales_orders-20241121.csv"].refused
+    assert all(report.checkpoint.deliveries[f"sales_orders-{day}.csv"].refused for day in REFUSED)
+
+
+def test_a_quote_that_nobody_closes_costs_the_rows_behind_it_but_not_their_text(lake):
+    to_the_end = orders(order_line(1), order_line(2, status='"Open'), order_line(3))
+    to_the_next = orders(order_line(4, status='"Open'), order_line(5, status='"Done"'), order_line(6))
+    lake.raw.csv("sales_orders", "20241121", to_the_end)
+    lake.raw.csv("sales_orders", "20241122", to_the_next)
+
+    accounts = lake.curate("sales_order").files
+
+    assert [(file.read, file.applied, file.quarantined) for file in accounts] == [(2, 1, 1), (2, 1, 1)]
+    assert lake.rows("sales_order", "status") == {"csv:1": "Completed", "csv:6": "Completed"}
+    first, second = sorted(quarantined(lake, "sales_order"), key=lambda row: row["file"])
+    assert first["reasons"] == second["reasons"] == ["row: a quote is not closed, and a cell holds the rows behind it"]
+    assert order_line(3) in first["row"]
+    assert order_line(5, status="").rstrip(",") in second["row"]
 
 
 def test_a_refused_file_is_not_looked_at_again_until_it_is_corrected(lake):

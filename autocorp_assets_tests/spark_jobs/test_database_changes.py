@@ -254,7 +254,7 @@ def test_money_is_exact_and_a_value_that_no_type_holds_is_quarantined_with_the_l
     assert [file.quarantined for file in report.files] == [1]
     kept_out = lake.spark.read.parquet(str(lake.root / "processed/quarantine/service")).collect()
     assert [(row["record_key"], row["reasons"], row["position"]) for row in kept_out] == [
-        ("b", ["labor_cost: does not fit decimal(19,2)"], 1)
+        ("b", ["labor_cost: NaN does not fit decimal(19,2)"], 1)
     ]
 
 

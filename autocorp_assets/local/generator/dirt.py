@@ -43,13 +43,15 @@ class Treatment(Enum):
     """Applied as it is: the value is one that may be missing or written so."""
     SUPERSEDE = auto()
     """The row comes again, later and with other content, which wins."""
+    QUARANTINE_EARLIER = auto()
+    """As SUPERSEDE, but what was overruled is kept in quarantine: its key should not come again."""
     DROP_DUPLICATE = auto()
     """The row comes again, the same."""
 
     @property
     def repeats(self) -> bool:
         """Whether the row stays as it is and is written a second time."""
-        return self in (Treatment.SUPERSEDE, Treatment.DROP_DUPLICATE)
+        return self in (Treatment.SUPERSEDE, Treatment.QUARANTINE_EARLIER, Treatment.DROP_DUPLICATE)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,7 +198,7 @@ DIRT: tuple[Dirt, ...] = (
     _order(
         "order_id_repeated",
         0.0001,
-        Treatment.SUPERSEDE,
+        Treatment.QUARANTINE_EARLIER,
         lambda _: [
             pl.when(pl.col("status") == "Refunded")
             .then(pl.lit("Cancelled"))
@@ -281,10 +283,11 @@ def _written(rows: pl.DataFrame, dirt: Dirt, *, day: date, end: int, rng: np.ran
 
 
 def _manifest(file: str, rows: int, counts: Mapping[Dirt, int]) -> FileManifest:
-    def treated(treatment: Treatment) -> dict[str, int]:
-        return {dirt.kind: count for dirt, count in counts.items() if count and dirt.treatment is treatment}
+    def treated(*treatments: Treatment) -> dict[str, int]:
+        return {dirt.kind: count for dirt, count in counts.items() if count and dirt.treatment in treatments}
 
-    quarantined, repaired = treated(Treatment.QUARANTINE), treated(Treatment.REPAIR)
+    quarantined = treated(Treatment.QUARANTINE, Treatment.QUARANTINE_EARLIER)
+    repaired = treated(Treatment.REPAIR)
     duplicates = sum(treated(Treatment.DROP_DUPLICATE).values())
     superseded = sum(treated(Treatment.SUPERSEDE).values())
     return FileManifest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,8 @@ def fold(lake: Path, table: str) -> dict[Any, Row]:
     return rows
 
 
-def source_rows(dsn: str, table: str) -> dict[Any, Row]:
-    """What the source holds now, with money as the number that it is."""
+def source_rows(dsn: str, table: str, *, besides: Sequence[str] = ()) -> dict[Any, Row]:
+    """What the source holds now, with money as the number that it is; without the rows of some keys."""
     key = TABLES[table].primary_key
     with psycopg.connect(dsn) as connection:
         cursor = connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(table)))
@@ -84,8 +85,10 @@ def source_rows(dsn: str, table: str) -> dict[Any, Row]:
             else sql.Identifier(column.name)
             for column in cursor.description or ()
         ]
-        query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(columns), sql.Identifier(table))
-        cursor = connection.execute(query)
+        query = sql.SQL("SELECT {} FROM {} WHERE {}::text <> ALL(%s)").format(
+            sql.SQL(", ").join(columns), sql.Identifier(table), sql.Identifier(key)
+        )
+        cursor = connection.execute(query, [list(besides)])
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor]
     return {row[key]: row for row in rows}
