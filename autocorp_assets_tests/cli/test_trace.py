@@ -71,7 +71,7 @@ def test_a_key_that_never_occurred_is_told(raw):
 def test_an_order_number_names_the_orders_of_both_systems(raw):
     raw.load("sales_order", [{"order_id": 17}])
     header = "order_id,customer_id,order_date,invoice_number,subtotal\n"
-    raw.csv("sales_orders", "20241121", f'{header}" 17 ",1,2024-01-02,"INV,\n1","1,234.50"\n\n"1,7",2,,,\n170,3,,,\n')
+    raw.csv("sales_orders", "20241121", f'{header}" 17 ",1,2024-01-02,"INV,\n1","1,234.50"\n\n$17.0,2,,,\n"1,7",3,,,\n')
 
     records = trace("sales_order", "17")
 
