@@ -29,8 +29,8 @@ POLL_SECONDS = 0.5
 READY_SECONDS = 180.0
 CATCH_UP_SECONDS = 240.0
 """How long the platform gets to take in by itself what the traffic left."""
-HARD = Pace(pause_seconds=2, patience_seconds=6, away_seconds=3)
-STEADY = Pace(pause_seconds=8, patience_seconds=30, away_seconds=30)
+HARD = Pace(pause_seconds=2, patience_seconds=8, work_seconds=5, away_seconds=3)
+STEADY = Pace(pause_seconds=5, patience_seconds=30, work_seconds=20, away_seconds=30)
 SHORT_MINUTES = 2
 MOST_HISTORIES = 5
 
