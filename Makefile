@@ -6,10 +6,10 @@ PYTHON = $(shell for python in python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint lock
+.PHONY: help demo dev test torture lint lock
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Show the platform at work, from an empty data folder to answered questions
 	@.venv/bin/autocorp demo $(ARGS)
@@ -19,6 +19,9 @@ dev: $(READY) ## Run the platform on this machine until Ctrl-C
 
 test: $(READY) ## Run the tests; ARGS="-k transfer" picks some
 	@.venv/bin/pytest $(ARGS)
+
+torture: $(READY) ## Kill every part of a platform of its own under load, then compare every row; MINUTES=5
+	@.venv/bin/autocorp torture --minutes $(or $(MINUTES),5) $(ARGS)
 
 lint: $(READY) ## Check format, style, types, direction of imports, and that Dagster can load it all
 	@.venv/bin/ruff format --check .

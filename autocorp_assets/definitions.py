@@ -10,6 +10,11 @@ from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
 from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
 from autocorp_assets.automation.conditions import curated_condition, curated_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
+from autocorp_assets.checks.accounting import accounting_checks
+from autocorp_assets.checks.catalog import catalog_checks
+from autocorp_assets.checks.reconciliation import reconciliation_checks
+from autocorp_assets.checks.references import reference_checks
+from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments.local import local_resources
@@ -27,8 +32,12 @@ def definitions(
     *,
     resources: Mapping[str, object] | None = None,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    scheduled_checks: bool = True,
 ) -> dg.Definitions:
-    """The whole platform, with the deployment's own resources unless others are given."""
+    """The whole platform, with the deployment's own resources unless others are given.
+
+    Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
+    """
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
@@ -37,6 +46,7 @@ def definitions(
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
         ],
+        asset_checks=whole_table_checks() if scheduled_checks else (),
         sensors=[
             raw_arrivals_sensor(TABLES),
             transfer_sensor(FEEDS),
@@ -50,6 +60,17 @@ def definitions(
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,
     )
+
+
+def whole_table_checks() -> list[dg.AssetChecksDefinition]:
+    """Checks that read whole tables or all of raw's listing: for a schedule, not for each run."""
+    return [
+        *accounting_checks(TABLES),
+        *reference_checks(TABLES),
+        *unique_key_checks(TABLES),
+        catalog_checks(TABLES),
+        *reconciliation_checks(TABLES),
+    ]
 
 
 defs = definitions(Settings())

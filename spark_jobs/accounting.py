@@ -75,15 +75,20 @@ class BatchAccount:
 
 
 def count(rows: DataFrame) -> BatchAccount:
-    """Counts the batch in one pass; what comes to the driver is one row a file and outcome."""
-    counted = rows.filter(~F.col(c.REPLAY)).groupBy(RAW_FILE, c.OUTCOME)
-    totals = counted.agg(
-        F.count("*").alias("rows"),
-        F.max(F.col(CHANGED_AT).cast("long")).alias("newest"),
-        F.max(change_sequence()).alias("high_sequence"),
-        F.count(F.when(F.size(c.UNCHANGED) > 0, 1)).alias("unresolved"),
-    ).toLocalIterator()
-    found = {(row[RAW_FILE], row[c.OUTCOME]): row for row in totals}
+    """Counts the batch in one pass; what comes to the driver is one row a file and outcome.
+
+    Rows of files that are replayed were accounted for before; they may miss a value all the same.
+    """
+    counted = rows.groupBy(RAW_FILE, c.OUTCOME, c.REPLAY)
+    totals = list(
+        counted.agg(
+            F.count("*").alias("rows"),
+            F.max(F.col(CHANGED_AT).cast("long")).alias("newest"),
+            F.max(change_sequence()).alias("high_sequence"),
+            F.count(F.when(F.size(c.UNCHANGED) > 0, 1)).alias("unresolved"),
+        ).toLocalIterator()
+    )
+    found = {(row[RAW_FILE], row[c.OUTCOME]): row for row in totals if not row[c.REPLAY]}
     repaired = rows.filter(~F.col(c.REPLAY) & (F.size(c.REPAIRS) > 0)).select(
         RAW_FILE, F.explode(c.REPAIRS).alias("repair")
     )
@@ -100,7 +105,7 @@ def count(rows: DataFrame) -> BatchAccount:
         ),
         newest_change=None if newest is None else datetime.fromtimestamp(newest, UTC),
         high_sequence=max((row["high_sequence"] or "" for row in found.values()), default=""),
-        unresolved=sum(row["unresolved"] for (_, outcome), row in found.items() if outcome == Outcome.APPLIED),
+        unresolved=sum(row["unresolved"] for row in totals if row[c.OUTCOME] == Outcome.APPLIED),
     )
 
 

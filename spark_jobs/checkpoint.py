@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-FORMAT = 1
+FORMAT = 2
 COMMIT_KEY = "autocorp"
 HUDI_PREFIX = "ckpt."
 """Hudi copies commit options with this prefix into the commit's extra metadata."""
@@ -44,11 +44,10 @@ class Checkpoint:
     """Greatest change file applied, as a path below the table's raw folder; empty when none."""
     high_sequence: str = ""
     """Greatest change sequence applied; empty when none. An older change in a new file has come late."""
-    recent: tuple[str, ...] = ()
-    """Names of change files applied within the look-back window that ends at the high-water mark."""
-    late: dict[str, str] = field(default_factory=dict)
-    """Change files applied whose names are older than the window, and when they were written (ISO, UTC): those
-    that a listing cannot tell from files that have come since."""
+    recent: dict[str, int] = field(default_factory=dict)
+    """Change files applied that a listing cannot tell from files that have come since: those within the look-back
+    window that ends at the high-water mark, and those written within it before raw was listed. By name, when
+    they were written, in seconds of the epoch."""
     listed_at: str = ""
     """When raw was listed for the newest plan that was applied; ISO, UTC."""
     deliveries: dict[str, AppliedDelivery] = field(default_factory=dict)
@@ -62,9 +61,11 @@ class Checkpoint:
         """Raises ValueError for a format that this version does not know."""
         value = json.loads(text)
         if (found := value.pop("format", None)) != FORMAT:
-            message = f"checkpoint format {found!r} is not {FORMAT}: the table was written by another version"
+            message = (
+                f"checkpoint format {found!r} is not {FORMAT}: the table was written by another version. Go back to "
+                "that version, or remove the table's folder below curated/: it is made again from raw"
+            )
             raise ValueError(message)
-        value["recent"] = tuple(value["recent"])
         value["deliveries"] = {name: AppliedDelivery(**item) for name, item in value["deliveries"].items()}
         return cls(**value)
 

@@ -170,6 +170,7 @@ def _judge(rows: DataFrame, contract: TableContract, feed: CsvFeed) -> DataFrame
     return rows.select(
         *(_column(column, feed).alias(column.name) for column in contract.columns),
         *_lineage(contract, feed),
+        *(F.lit(None).cast(column.type).alias(column.name) for column in contract.unnamed_columns),
         F.lit(False).alias(c.DELETED),
         F.lit(None).cast("array<string>").alias(c.UNCHANGED),
         F.col(c.POSITION),

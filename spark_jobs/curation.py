@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.contracts.model import SourceSystem as System
-from spark_jobs import accounting, csv_rows, database_changes, reduction, stored_rows
+from spark_jobs import accounting, csv_rows, database_changes, reduction, stored_rows, table_shape
 from spark_jobs import columns as c
 from spark_jobs.accounting import BatchAccount, FileAccount, Ledger
 from spark_jobs.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from spark_jobs.lake_tables.delta import DeltaTable
 from spark_jobs.lake_tables.hudi import HudiTable
 from spark_jobs.lake_tables.table import Committed, LakeTable
 from spark_jobs.plan import FileKind, TablePlan, advance
+from spark_jobs.retyping import retype
 
 
 class TableMovedError(RuntimeError):
@@ -76,6 +77,7 @@ class Curation:
             MiscountError: a commit holds other rows than were asked for.
         """
         started = time.monotonic()
+        self.table.recover()
         found = self.table.newest_commit()
         if found != plan.base_commit:
             message = f"{plan.table} is at commit {found}, the plan was made for {plan.base_commit}: plan again"
@@ -108,11 +110,13 @@ class Curation:
         if part.is_empty:
             return None
         if not part.files:
-            return *self._commit_without_rows(part, {}), ()
-        raw = database_changes.read_raw(self.spark, part, self.lake)
-        rows = database_changes.as_changes(raw, part, self.contract)
-        committed, account, checkpoint = self._batch(part, rows, System.DATABASE, refused={})
-        return committed, account, checkpoint, database_changes.unknown_columns(raw, self.contract)
+            return *self._shaped(part)._commit_without_rows(part, {}), ()
+        files = database_changes.grouped(self.spark, part, self.lake)
+        shape = table_shape.shaped(self.contract, self.table.columns(), files)
+        rows = database_changes.read_changes(self.spark, files, part, shape, self.lake)
+        shaped = self._shaped(part, shape)
+        committed, account, checkpoint = shaped._batch(part, rows, System.DATABASE, refused={})
+        return committed, account, checkpoint, database_changes.unknown_columns(files, self.contract)
 
     def _csv(self, plan: TablePlan) -> tuple[Committed, BatchAccount, Checkpoint, tuple[str, ...]] | None:
         feed = self.contract.csv_feed
@@ -124,11 +128,25 @@ class Curation:
         }
         refused = {file.name: v.reason for file, v in verdicts.items() if isinstance(v, csv_rows.Refusal)}
         accepted = [(file, v) for file, v in verdicts.items() if isinstance(v, csv_rows.Header)]
+        shaped = self._shaped(part)
         if not accepted:
-            return *self._commit_without_rows(part, refused), ()
-        rows = csv_rows.read_rows(self.spark, accepted, self.contract, self.lake)
-        committed, account, checkpoint = self._batch(part, rows, System.CSV, refused=refused)
+            return *shaped._commit_without_rows(part, refused), ()
+        rows = csv_rows.read_rows(self.spark, accepted, shaped.contract, self.lake)
+        committed, account, checkpoint = shaped._batch(part, rows, System.CSV, refused=refused)
         return committed, account, checkpoint, tuple(name for _, header in accepted for name in header.unknown)
+
+    def _shaped(self, plan: TablePlan, shape: TableContract | None = None) -> Curation:
+        """The curation of the table with the columns that the contract does not name, those stored if not given.
+
+        A column that is stored with another type than it shall have is changed first: a commit of its own,
+        which carries the plan's checkpoint forward.
+        """
+        stored = self.table.columns()
+        shaped = replace(self, contract=shape or table_shape.shaped(self.contract, stored, ()))
+        if changed := table_shape.retyped(shaped.contract, stored):
+            self.announce(f"{plan.table}: changing the types of stored columns: {changed}")
+            retype(shaped.table, changed, checkpoint=plan.checkpoint)
+        return shaped
 
     def _batch(
         self, plan: TablePlan, rows: DataFrame, system: System, *, refused: dict[str, str]
@@ -136,8 +154,9 @@ class Curation:
         is_csv = system is System.CSV
         into_empty = _nothing_stored(plan.checkpoint, system)
         is_reload = not is_csv and plan.opens_generation and not into_empty
-        if any(file.replay for file in plan.files) and not is_reload:
-            rows = reduction.only_touched(rows, self.contract, is_csv=is_csv)
+        if any(file.replay for file in plan.files):
+            rows = reduction.without_settled(rows, plan.refold_sequence) if not is_csv else rows
+            rows = rows if is_reload else reduction.only_touched(rows, self.contract, is_csv=is_csv)
         self.announce(f"{plan.table}: reading {len(plan.files)} raw file(s) of {system}")
         generation = plan.next_generation
         rows = _cut(reduction.classify(rows, self.contract, is_csv=is_csv, generation=generation))
@@ -146,8 +165,11 @@ class Curation:
         if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
             stored = self.table.stored(system)
             unresolved = account.unresolved > 0
-            rows = _cut(stored_rows.compare(rows, stored, self.contract, is_csv=is_csv, unresolved=unresolved))
-            account = accounting.count(rows) if is_csv else account
+            rows = stored_rows.compare(
+                rows, stored, self.contract, is_csv=is_csv, is_reload=is_reload, unresolved=unresolved
+            )
+            rows = _cut(rows)
+            account = accounting.count(rows) if is_csv or is_reload else account
         account = account.of(plan, refused)
         return self._write(plan, rows, stored, system, account, is_reload=is_reload)
 
@@ -165,7 +187,7 @@ class Curation:
         into_empty = _nothing_stored(plan.checkpoint, system)
         frames = [stored_rows.writes(rows, self.contract, into_empty=into_empty)]
         if stored is not None and is_reload:
-            frames.append(stored_rows.vanished(rows, stored, self.contract))
+            frames.append(stored_rows.vanished(rows, stored, self.contract, generation=plan.next_generation))
         if stored is not None and system is System.CSV:
             frames += stored_rows.replaced_lines(rows, stored, self.contract)
         changes = stored_rows.union_all(frames)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -18,6 +20,33 @@ class HadoopFiles:
 
     def exists(self, path: str) -> bool:
         return self._file_system(path).exists(self._path(path))
+
+    def names(self, folder: str) -> list[str]:
+        """Of what lies directly in a folder; none when there is no such folder."""
+        file_system = self._file_system(folder)
+        if not file_system.exists(self._path(folder)):
+            return []
+        return [str(status.getPath().getName()) for status in file_system.listStatus(self._path(folder))]
+
+    def text(self, path: str) -> str | None:
+        """A small file; None when its checksum says that it was not written to its end, or it is no UTF-8."""
+        from py4j.protocol import Py4JJavaError
+
+        stream = self._file_system(path).open(self._path(path))
+        try:
+            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream)).decode()
+        except UnicodeDecodeError:
+            return None
+        except Py4JJavaError as error:
+            if "ChecksumException" in str(error.java_exception):
+                return None
+            raise
+        finally:
+            stream.close()
+
+    def delete(self, path: str) -> None:
+        """A file, or a folder with all that is in it."""
+        self._file_system(path).delete(self._path(path), True)
 
     def head(self, path: str, size: int) -> bytes:
         """Up to `size` bytes from the start of a file."""
@@ -88,22 +117,33 @@ class HadoopFiles:
         return True
 
     def write_text(self, path: str, text: str) -> None:
-        """Replaces a file as a whole: readers see the old one or the new one."""
+        """Replaces a file as a whole, durably: readers see the old one, for a moment none, or the new one."""
         file_system = self._file_system(path)
         staging = f"{path.rsplit('/', 1)[0]}/_{path.rsplit('/', 1)[1]}"
         stream = file_system.create(self._path(staging), True)
         try:
             stream.write(bytearray(text.encode()))
-            stream.hsync()
         finally:
             stream.close()
         file_system.delete(self._path(path), False)
         if not file_system.rename(self._path(staging), self._path(path)):
             message = f"cannot rename {staging} to {path}"
             raise OSError(message)
+        if file_system.getScheme() == "file":
+            _flush(Path(self._path(path).toUri().getPath()))
 
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(path)
 
     def _file_system(self, path: str) -> Any:
         return self._path(path).getFileSystem(self._configuration)
+
+
+def _flush(path: Path) -> None:
+    """Make a local file and its name survive a power cut: `hsync` of Hadoop's local file system does not."""
+    for place in (path, path.parent):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

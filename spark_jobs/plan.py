@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -82,8 +83,8 @@ class SourceFile:
     """Applied before; read again because a file that belongs before it has arrived since."""
     judged_before: bool = False
     """A file of this name was accounted for before: this account takes the place of that one."""
-    modified: str = ""
-    """Change files: when it was written; ISO, UTC."""
+    modified: int = 0
+    """Change files: when it was written, in seconds of the epoch."""
     generation: int = 0
     """LOAD files: their generation."""
     day: str = ""
@@ -116,6 +117,9 @@ class TablePlan:
     """Rows of the loads that the plan takes in."""
     listed_at: str = ""
     """When raw was listed; ISO, UTC."""
+    refold_sequence: str = ""
+    """Rows of replayed files count from this change on: of older ones the plan may not hold every one, and the
+    table has them. Empty without replayed files."""
 
     @property
     def is_large(self) -> bool:
@@ -156,6 +160,7 @@ class TablePlan:
             files=tuple(SourceFile.from_dict(file) for file in value["files"]),
             load_rows=value["load_rows"],
             listed_at=value["listed_at"],
+            refold_sequence=value["refold_sequence"],
         )
 
 
@@ -183,14 +188,13 @@ def day_before(name: str) -> str:
 
 def unapplied(known: Checkpoint, changes: Iterable[ChangeFile], again: Collection[str] = ()) -> list[ChangeFile]:
     """The change files that a table has not taken in, and those that it is to judge `again` (names)."""
-    applied = {*known.recent, *known.late}
     window = _window_start(known.high_water)
     since = _late_since(known.listed_at)
     return [
         file
         for file in changes
         if file.name in again
-        or (file.name not in applied and (file.name >= window or (since is not None and file.modified >= since)))
+        or (file.name not in known.recent and (file.name >= window or file.modified.timestamp() >= since))
     ]
 
 
@@ -203,23 +207,22 @@ def refold_from(
 ) -> str | None:
     """From which file name on applied change files are read again, since `new` ones or loads belong before them.
 
-    A file is late if its name is older than the high-water mark, or if it holds a change that is: a
-    source that fails over may send changes once more, under a newer name. Which files hold the changes
-    after that one follows from its time, since a file is named when it is flushed.
+    A file is late if it holds a change older than the newest one applied, whatever its name: a capture that
+    fails over may send changes once more, under a newer name. Which files hold the changes after that one
+    follows from its time, since a file is named when it is flushed.
 
     Args:
         known: what the table remembers.
         loads: complete loads of the table.
         new: files to be applied.
-        first_sequences: least change sequence of a file, by its name; a file left out counts by its name alone.
+        first_sequences: least change sequence of each new file that has a change, by the file's name.
         again: names of applied files to be judged once more.
     """
     starts = [f"{load.started_at:%Y%m%d-%H%M%S}" for load in _read_anew(known, loads, again)]
-    starts += [file.name for file in new if file.name < _name(known.high_water)]
     starts += [
-        _flushed_from(first)
+        flushed_from(first)
         for file in new
-        if (first := first_sequences.get(file.name)) and first <= known.high_sequence
+        if (first := first_sequences.get(file.name)) is not None and first <= known.high_sequence
     ]
     return min(starts, default=None)
 
@@ -251,6 +254,8 @@ def pending(
     """
     known = checkpoint or Checkpoint()
     loads = sorted(manifests, key=lambda manifest: manifest.generation)
+    new = unapplied(known, changes, again)
+    replays = refold_from(known, loads, new, first_sequences, again) is not None
     return TablePlan(
         table=contract.name,
         base_commit=commit,
@@ -267,6 +272,7 @@ def pending(
         ),
         load_rows=sum(load.rows for load in loads if load.generation > known.generation),
         listed_at=listed_at.isoformat(),
+        refold_sequence=_refold_sequence(known, loads, new, first_sequences, again) if replays else "",
     )
 
 
@@ -286,7 +292,7 @@ def advance(
     high_water = max([*(_below_table(file.path) for file in changes), known.high_water], key=_name)
     window = _window_start(high_water)
     since = _late_since(plan.listed_at)
-    written = {**known.late, **{file.name: file.modified for file in changes if file.modified}}
+    written = {**known.recent, **{file.name: file.modified for file in changes}}
     fresh = {
         file.name: AppliedDelivery(
             etag=file.etag, size=file.size, day=file.day, ordinal=file.ordinal, refused=refused.get(file.name)
@@ -300,12 +306,7 @@ def advance(
         generation=plan.next_generation,
         high_water=high_water,
         high_sequence=max(known.high_sequence, high_sequence),
-        recent=tuple(sorted(name for name in {file.name for file in changes} | set(known.recent) if name >= window)),
-        late={
-            name: modified
-            for name, modified in sorted(written.items())
-            if name < window and since is not None and datetime.fromisoformat(modified) >= since
-        },
+        recent={name: modified for name, modified in sorted(written.items()) if name >= window or modified >= since},
         listed_at=plan.listed_at,
         deliveries={**known.deliveries, **fresh},
     )
@@ -314,6 +315,12 @@ def advance(
 def _load_files(
     table: str, known: Checkpoint, loads: Sequence[LoadManifest], again: Collection[str]
 ) -> list[SourceFile]:
+    wanted = {
+        name: load  # a name that a later load uses again holds that load's rows
+        for load in loads
+        for name in load.files
+        if load.generation > known.generation or (load.generation == known.generation and name in again)
+    }
     return [
         SourceFile(
             path=f"{table_prefix(table)}/{name}",
@@ -321,9 +328,7 @@ def _load_files(
             generation=load.generation,
             judged_before=load.generation <= known.generation,
         )
-        for load in loads
-        for name in load.files
-        if load.generation > known.generation or (load.generation == known.generation and name in again)
+        for name, load in wanted.items()
     ]
 
 
@@ -346,10 +351,22 @@ def _change_files(
             kind=FileKind.CHANGE,
             replay=file.name not in names,
             judged_before=file.name in again,
-            modified=file.modified.isoformat(),
+            modified=int(file.modified.timestamp()),
         )
         for file in sorted((*new, *replayed), key=lambda file: file.name)
     ]
+
+
+def _refold_sequence(
+    known: Checkpoint,
+    loads: Iterable[LoadManifest],
+    new: Iterable[ChangeFile],
+    first_sequences: Mapping[str, str],
+    again: Collection[str],
+) -> str:
+    """Least change that a plan with replayed files decides anew."""
+    starts = (load.start_sequence for load in _read_anew(known, loads, again))
+    return min([*starts, *(first_sequences[file.name] for file in new if file.name in first_sequences)], default="")
 
 
 def _read_anew(known: Checkpoint, loads: Iterable[LoadManifest], again: Collection[str]) -> list[LoadManifest]:
@@ -409,7 +426,7 @@ def _day(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
 
 
-def _flushed_from(sequence: str) -> str:
+def flushed_from(sequence: str) -> str:
     """Lowest name of a file that can hold this change or a later one; the clocks of source and capture may differ."""
     try:
         time = datetime.strptime(f"{sequence[:16]}0000", "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
@@ -418,9 +435,9 @@ def _flushed_from(sequence: str) -> str:
     return f"{time - LOOK_BACK:%Y%m%d-%H%M%S}"
 
 
-def _late_since(listed_at: str) -> datetime | None:
-    """A file that was written after this was not in the listing, or is remembered by name; None without a listing."""
-    return datetime.fromisoformat(listed_at) - LOOK_BACK if listed_at else None
+def _late_since(listed_at: str) -> float:
+    """A file written after this (seconds of the epoch) was not in the listing, or is remembered by name."""
+    return (datetime.fromisoformat(listed_at) - LOOK_BACK).timestamp() if listed_at else math.inf
 
 
 def _window_start(high_water: str) -> str:

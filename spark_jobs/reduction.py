@@ -33,6 +33,14 @@ _DELIVERY_SEQ_DIGITS = 15
 """YYYYMMDD.<ordinal:06d>, the part of a CSV row's change_seq that names its delivery."""
 
 
+def without_settled(rows: DataFrame, refold_sequence: str) -> DataFrame:
+    """Leaves out replayed changes older than what is folded anew.
+
+    Between them and it lie changes that the batch does not hold, so that their large values may be outdated.
+    """
+    return rows.filter(~F.col(c.REPLAY) | (change_sequence() >= refold_sequence))
+
+
 def only_touched(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataFrame:
     """Leaves of the replayed rows those whose record (or order, for CSV lines) a new row concerns."""
     key = _unit(contract) if is_csv and _is_unit(contract) else [contract.record_key]
@@ -124,9 +132,7 @@ def _fill_unchanged(rows: DataFrame, contract: TableContract) -> DataFrame:
     A broken row is kept out for another column: the large values that it carried are the record's.
     """
     oldest_first = Window.partitionBy("_group").orderBy(CHANGE_SEQ).rowsBetween(Window.unboundedPreceding, 0)
-    large = [
-        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
-    ]
+    large = contract.large_columns
     left_out = {name: F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False)) for name in large}
     carried = {
         f"_{name}": F.last(F.when(~left_out[name], F.struct(name)), ignorenulls=True).over(oldest_first)

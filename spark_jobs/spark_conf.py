@@ -23,6 +23,8 @@ LAKE_SPARK_CONF = MappingProxyType(
         "spark.sql.session.timeZone": "UTC",
         # One type of time: naive Parquet timestamps, which pyarrow and polars write, are UTC as well.
         "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
+        # PostgreSQL's names are case-sensitive: a file may have columns `Note` and `note`.
+        "spark.sql.caseSensitive": "true",
         # The default, INT96, is deprecated and has no statistics.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         # Days before 1582 and times before 1900 are what they are: by default Spark fails, since its version 2 meant

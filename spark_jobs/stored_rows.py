@@ -16,6 +16,7 @@ from autocorp_assets.contracts.model import (
     TableContract,
 )
 from spark_jobs import columns as c
+from spark_jobs.change_seq import GENERATION_DIGITS, generation_text
 from spark_jobs.csv_rows import content
 from spark_jobs.reduction import Outcome
 
@@ -23,44 +24,40 @@ _OLD = "_stored_"
 
 
 def compare(
-    rows: DataFrame, stored: DataFrame, contract: TableContract, *, is_csv: bool, unresolved: bool
+    rows: DataFrame, stored: DataFrame, contract: TableContract, *, is_csv: bool, is_reload: bool, unresolved: bool
 ) -> DataFrame:
     """Joins the stored rows to those to apply: fills what they left out, finds those that change nothing.
 
-    A CSV row is compared with all that it says. A change of the database needs the stored partition,
-    which a delete does not name, and the large values that it did not carry. Adds
-    `_stored_partition_month` for `writes` where the table is partitioned by month.
+    A row of a CSV or of a reload is compared with all that it says: both repeat much that is stored. A change of
+    the database needs the stored partition, which a delete does not name, and the large values that it did not
+    carry. Adds `_stored_partition_month` for `writes` where the table is partitioned by month.
     """
     key = contract.record_key
-    old = stored.select(
-        *(F.col(name).alias(f"{_OLD}{name}") for name in _needed(contract, is_csv=is_csv, unresolved=unresolved))
-    )
+    needed = _needed(contract, is_csv=is_csv, is_reload=is_reload, unresolved=unresolved)
+    old = stored.select(*(F.col(name).alias(f"{_OLD}{name}") for name in needed))
     applied = F.col(c.OUTCOME) == str(Outcome.APPLIED)
     joined = rows.join(old, (F.col(key) == F.col(f"{_OLD}{key}")) & applied, "left")
     if is_csv:
         joined = joined.withColumn(c.OUTCOME, _outcome_against_stored(contract))
     elif unresolved:
         joined = joined.withColumns(_filled(contract))
+    if is_reload:
+        joined = joined.withColumn(c.OUTCOME, _outcome_of_reload(contract))
     month = [f"{_OLD}{PARTITION_MONTH}"] if contract.month_of else []
     return joined.select(*rows.columns, *month)
 
 
-def _needed(contract: TableContract, *, is_csv: bool, unresolved: bool) -> tuple[str, ...]:
+def _needed(contract: TableContract, *, is_csv: bool, is_reload: bool, unresolved: bool) -> tuple[str, ...]:
     feed = contract.csv_feed
     month = (PARTITION_MONTH,) if contract.month_of else ()
     values: tuple[str, ...] = ()
     if is_csv and feed:
         values = (*feed.table_column.values(), CHANGE_SEQ)
+    elif is_reload:
+        values = _content(contract)
     elif unresolved:
-        values = _large(contract)
+        values = contract.large_columns
     return tuple(dict.fromkeys((contract.record_key, *month, *values)))
-
-
-def _large(contract: TableContract) -> tuple[str, ...]:
-    """Columns whose value PostgreSQL may leave out of an update."""
-    return tuple(
-        column.name for column in contract.columns if column.type == "string" and column.name != contract.primary_key
-    )
 
 
 def _outcome_against_stored(contract: TableContract) -> Expression:
@@ -76,12 +73,28 @@ def _outcome_against_stored(contract: TableContract) -> Expression:
     )
 
 
+def _outcome_of_reload(contract: TableContract) -> Expression:
+    """What is stored as it is keeps its lineage, and costs no write."""
+    same = reduce(
+        lambda left, right: left & right,
+        (F.col(name).eqNullSafe(F.col(f"{_OLD}{name}")) for name in _content(contract)),
+    )
+    is_stored = F.col(f"{_OLD}{contract.record_key}").isNotNull()
+    return F.when(is_stored & ~F.col(c.DELETED) & same, str(Outcome.UNCHANGED)).otherwise(F.col(c.OUTCOME))
+
+
+def _content(contract: TableContract) -> tuple[str, ...]:
+    """Columns that say what a record is, and where it has to lie; the others say where it came from."""
+    lineage = {column.name for column in contract.lineage_columns} - {PARTITION_MONTH}
+    return tuple(column.name for column in contract.lake_columns if column.name not in lineage)
+
+
 def _filled(contract: TableContract) -> dict[str, Expression]:
     def value(name: str) -> Expression:
         left_out = F.coalesce(F.array_contains(c.UNCHANGED, name), F.lit(False))
         return F.when(left_out, F.col(f"{_OLD}{name}")).otherwise(F.col(name))
 
-    return {name: value(name) for name in _large(contract)}
+    return {name: value(name) for name in contract.large_columns}
 
 
 def writes(rows: DataFrame, contract: TableContract, *, into_empty: bool) -> DataFrame:
@@ -102,9 +115,15 @@ def writes(rows: DataFrame, contract: TableContract, *, into_empty: bool) -> Dat
     return stays.select(*lake, c.DELETED).unionByName(gone.select(*lake, c.DELETED))
 
 
-def vanished(rows: DataFrame, stored: DataFrame, contract: TableContract) -> DataFrame:
-    """Deletes of stored records that a whole new load does not hold."""
-    seen = rows.filter(F.col(c.OUTCOME) == str(Outcome.APPLIED)).select(contract.record_key)
+def vanished(rows: DataFrame, stored: DataFrame, contract: TableContract, *, generation: int) -> DataFrame:
+    """Deletes of stored records that a whole new load does not hold, nor any change since it began.
+
+    One that the load holds with a value that the lake cannot stays as it was.
+    """
+    kept_out = F.col(c.OUTCOME) == str(Outcome.QUARANTINED)
+    is_of_load = F.substring(CHANGE_SEQ, 1, GENERATION_DIGITS) >= generation_text(generation)
+    told = F.col(c.OUTCOME).isin(str(Outcome.APPLIED), str(Outcome.UNCHANGED)) | (kept_out & is_of_load)
+    seen = rows.filter(told).select(contract.record_key)
     return as_deletes(stored.join(seen, contract.record_key, "left_anti"), contract)
 
 

@@ -6,10 +6,9 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import Column
-from autocorp_assets.contracts.raw_format import BLANKS
+from autocorp_assets.contracts.raw_format import BLANKS, GROUPED_NUMBER, NUMBER
+from spark_jobs.lake_types import widens
 
-_GROUPED = r"^[+-]?\$?\d{1,3}(,\d{3})+(\.\d*)?$"
-_NUMBER = r"^[+-]?\d+(\.\d*)?$"
 _TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$"
 _WIDEST = "decimal(38,10)"
 
@@ -21,7 +20,7 @@ def trimmed(cell: Expression) -> Expression:
 
 def plain_number(text: Expression) -> Expression:
     """A number's text without thousands commas and a leading $."""
-    without_commas = F.when(text.rlike(_GROUPED), F.regexp_replace(text, ",", "")).otherwise(text)
+    without_commas = F.when(text.rlike(GROUPED_NUMBER), F.regexp_replace(text, ",", "")).otherwise(text)
     return F.regexp_replace(without_commas, r"^([+-]?)\$", "$1")
 
 
@@ -31,7 +30,7 @@ def exact_value(column: Column, text: Expression) -> Expression:
         return F.when(text != "", text)
     if column.type in {"date", "timestamp"}:
         return F.when(text.rlike(_TIME), text.cast(column.type))
-    return F.when(text.rlike(_NUMBER), text.cast(_WIDEST))
+    return F.when(text.rlike(NUMBER), text.cast(_WIDEST))
 
 
 def typed_value(column: Column, exact: Expression) -> Expression:
@@ -51,17 +50,17 @@ def repairs(column: Column, cell: Expression, text: Expression) -> dict[str, Exp
     """What was mended in a cell, by name, and whether it was in this row."""
     found = {"white space trimmed": (text != cell) & (text != "")}
     if is_number(column):
-        found["thousands commas removed"] = text.rlike(_GROUPED)
+        found["thousands commas removed"] = text.rlike(GROUPED_NUMBER)
         found["leading $ removed"] = text.rlike(r"^[+-]?\$")
     return found
 
 
-def fits(column: Column, raw: Expression, raw_type: str) -> tuple[Expression, Expression]:
-    """(value in the contract's type, whether the raw value does not fit it) for a Parquet column."""
-    value = raw.cast(column.type)
-    if raw_type == column.type:
+def fits(wanted: str, raw: Expression, raw_type: str) -> tuple[Expression, Expression]:
+    """(value in the wanted type, whether the raw value is lost in it), for types between which there is a route.
+
+    What has no route is no matter of single values: see `lake_types.has_route`.
+    """
+    value = raw.cast(wanted)
+    if widens(raw_type, wanted):
         return value, F.lit(False)
-    lost = value.isNull()
-    if column.decimal_scale is not None or column.type == "int":
-        lost = lost | (value != raw)
-    return value, raw.isNotNull() & lost
+    return value, raw.isNotNull() & (value.isNull() | (value != raw))

@@ -43,6 +43,14 @@ def curated_condition(inputs: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
     return unheard | again
 
 
+def scheduled_check(cron: str) -> dg.AutomationCondition:
+    """For a check of whole tables: at its own times, and not with each run of its table.
+
+    A check without a condition rides along with every run that the sensor of its asset requests.
+    """
+    return dg.AutomationCondition.cron_tick_passed(cron) & ~dg.AutomationCondition.in_progress()
+
+
 def curated_sensor() -> dg.AutomationConditionSensorDefinition:
     """Requests all tables that a tick finds in one run."""
     return dg.AutomationConditionSensorDefinition(

@@ -18,12 +18,18 @@ def replication_status(
     context: dg.SensorEvaluationContext, replication: dg.ResourceParam[Replication]
 ) -> dg.SkipReason:
     """Starts nothing: whoever runs the platform keeps the replicator running."""
-    state = replication.state()
+    state, retained = replication.state(), replication.retained_log()
+    warning = retained.warning if retained else None
+    if warning:
+        context.log.warning(warning)
     if state.should_run and not state.running:
         context.log.error(f"replication is down: {state.summary}. Start it with `autocorp dev`, or run `autocorp sync`")
-        return dg.SkipReason(f"DOWN: {state.summary}")
+        return dg.SkipReason(f"DOWN: {state.summary}" + (f"; {warning}" if warning else ""))
+    if warning:
+        return dg.SkipReason(f"WARNING: {warning}")
     said = "" if state.silent_seconds is None else f", as of {state.silent_seconds:.0f} s ago"
-    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{said}")
+    kept = "" if retained is None else f"; the source keeps {retained.bytes / 1024**2:,.1f} MiB of log for it"
+    return dg.SkipReason(f"{'running' if state.running else 'not running'}: {state.summary}{said}{kept}")
 
 
 @dg.sensor(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RULES = "rules"
 ACCOUNTING = "accounting"
 FILES_ACCEPTED = "files_accepted"
+COLUMNS_NAMED = "columns_named"
 
 ROW_LIMIT = 200_000
 """Changed rows that one run judges: more would hold up a first load by seconds for no new insight."""
@@ -51,6 +52,17 @@ def check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
             ),
         ),
     ]
+    specs.append(
+        dg.AssetCheckSpec(
+            name=COLUMNS_NAMED,
+            asset=key,
+            description=(
+                "The contract names every column of the table. One that it does not was added in the source: its "
+                f"values are in `autocorp_lake.{contract.name}`, and not in `autocorp.{contract.name}` until the "
+                f"contract (autocorp_assets/contracts/{contract.name}.py) names it."
+            ),
+        )
+    )
     if contract.csv_feed:
         specs.append(
             dg.AssetCheckSpec(
@@ -82,6 +94,8 @@ def check_table(
         yield _rules(contract, snapshot, files)
     if files and dg.AssetCheckKey(key, ACCOUNTING) in selected:
         yield _accounting(key, files)
+    if dg.AssetCheckKey(key, COLUMNS_NAMED) in selected:
+        yield _columns_named(contract, snapshot)
     if dg.AssetCheckKey(key, FILES_ACCEPTED) in selected:
         yield _files_accepted(key, snapshot)
 
@@ -145,6 +159,25 @@ def _accounting(key: dg.AssetKey, files: Files) -> dg.AssetCheckResult:
             "rows_read": sum(int(file["read"]) for file in files),
             **({"files": [dict(file) for file in wrong[:20]]} if wrong else {}),
         },
+    )
+
+
+def unnamed_columns(contract: TableContract, stored: Mapping[str, str]) -> dict[str, str]:
+    """Columns of the stored table, and their types, that neither the contract names nor the lake adds."""
+    known = {column.name for column in contract.lake_columns}
+    return {name: of for name, of in stored.items() if name not in known}
+
+
+def _columns_named(contract: TableContract, snapshot: Snapshot) -> dg.AssetCheckResult:
+    unnamed = unnamed_columns(contract, snapshot.columns)
+    told = ", ".join(f"{name} ({of})" for name, of in unnamed.items())
+    return dg.AssetCheckResult(
+        check_name=COLUMNS_NAMED,
+        asset_key=curated_key(contract.name),
+        passed=not unnamed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"the contract does not name {told}: add it there, or drop it in the source" if unnamed else None,
+        metadata={"unknown_columns": unnamed},
     )
 
 

@@ -29,9 +29,10 @@ def raw_check_specs(key: dg.AssetKey, name: str) -> list[dg.AssetCheckSpec]:
             name=SCHEMA,
             asset=key,
             description=(
-                f"The newest files of `{name}` have the contract's columns and types. An unknown column is kept but "
-                "not curated until the contract names it; a missing one is null in the lake; a type that cannot be "
-                "widened stops the table's curation. Bring contract and source together again."
+                f"The newest files of `{name}` have the contract's columns and types. An unknown column of the "
+                "database is carried into the lake under its own name, one of a CSV is not; a missing one is null "
+                "there; a type from which there is no lossless way to "
+                "the contract's stops the table's curation. Bring contract and source together again."
             ),
         ),
         dg.AssetCheckSpec(

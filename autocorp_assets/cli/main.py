@@ -77,5 +77,20 @@ def _register(module: str) -> None:
     app.add_typer(commands)
 
 
-for _module in ("source", "simulate", "query", "sync", "status", "dev", "demo"):
+for _module in (
+    "source",
+    "simulate",
+    "query",
+    "sync",
+    "reload",
+    "status",
+    "dev",
+    "demo",
+    "audit",
+    "quarantine",
+    "replay",
+    "trace",
+    "reconcile",
+    "torture",
+):
     _register(_module)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from autocorp_assets.cli.tables import printable
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -143,9 +144,9 @@ def _print_table(result: QueryResult, limit: int) -> None:
     table = Table()
     for name, kind in zip(result.columns, result.types, strict=True):
         is_number = kind.startswith(NUMERIC_TYPES) and not kind.endswith("]")
-        table.add_column(Text(_printable(name)), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in islice(result.rows(), limit or None):
-        table.add_row(*(Text("NULL", "dim") if value is None else Text(_printable(_flat(value))) for value in row))
+        table.add_row(*(Text("NULL", "dim") if value is None else Text(printable(_flat(value))) for value in row))
     # Whoever reads it from a file or a pipe wants whole values, not a guess of 80 columns.
     width = None if sys.stdout.isatty() else WIDEST
     Console(width=width).print(table)
@@ -182,8 +183,3 @@ def _plain(value: object) -> str:
         case bytes():
             return value.hex()
     return str(value)
-
-
-def _printable(text: str) -> str:
-    """Without control characters: a value must not steer the terminal that it is shown on."""
-    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from autocorp_assets.contracts.model import TableContract
     from autocorp_assets.lake.storage import LakeStorage
-    from autocorp_assets.resources.ports import ReplicationState
+    from autocorp_assets.resources.ports import ReplicationState, RetainedLog
 
 app = typer.Typer()
 EXAMPLES = """
@@ -57,7 +57,7 @@ class TableStatus:
 
 
 def table_statuses(settings: Settings) -> list[TableStatus]:
-    """All tables; costs a listing and the footers of Parquet files, and reads no row."""
+    """All tables; costs listings and the footers of Parquet files; rows are read of quarantine only."""
     from autocorp_assets.contracts import TABLES
     from autocorp_assets.lake.storage import LakeStorage
 
@@ -73,12 +73,11 @@ def table_statuses(settings: Settings) -> list[TableStatus]:
 def _table_status(
     lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
 ) -> TableStatus:
-    from autocorp_assets.contracts.raw_format import QUARANTINE
+    from autocorp_assets.lake.quarantine import Quarantine
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)
     root = Path(lake.root)
-    quarantined = [str(root / file.path) for file in lake.raw_files(f"{QUARANTINE}/{contract.name}")]
     return TableStatus(
         table=contract.name,
         rows=None if snapshot is None else parquet_rows(snapshot.files),
@@ -87,7 +86,7 @@ def _table_status(
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
         pending_files=len(pending),
         lag_seconds=round(oldest_age([root / path for path in pending]), 1),
-        rows_quarantined=parquet_rows(path for path in quarantined if path.endswith(".parquet")),
+        rows_quarantined=Quarantine(lake, contract).count(),
         checks=checks,
     )
 
@@ -136,23 +135,36 @@ def status_command(
 ) -> None:
     """Rows, last commit, lag, checks and quarantine of each table, and whether replication runs.
 
-    JSON: {"replication": {"running", "should_run", "summary", "silent_seconds"}, "tables": [{"table", "rows",
-    "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
+    JSON: {"replication": {"running", "should_run", "summary", "silent_seconds", "retained_bytes" (log that the source
+    keeps for replication, null when the source is not up), "retained_limit_bytes", "warning"}, "tables": [{"table",
+    "rows", "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
     "checks": {"passed", "failed", "failing"}}]}
     """
     from autocorp_assets.resources.local_replication import LocalReplication
 
     settings = Settings()
-    replication = LocalReplication(settings=settings).state()
+    port = LocalReplication(settings=settings)
+    replication, retained = port.state(), port.retained_log()
     tables = table_statuses(settings)
     if as_json:
-        value: dict[str, Any] = {"replication": asdict(replication), "tables": [asdict(table) for table in tables]}
+        value: dict[str, Any] = {
+            "replication": {**asdict(replication), **_retained(retained)},
+            "tables": [asdict(table) for table in tables],
+        }
         typer.echo(json.dumps(value, indent=2))
     else:
-        _show(replication, tables)
+        _show(replication, retained, tables)
 
 
-def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
+def _retained(log: RetainedLog | None) -> dict[str, Any]:
+    return {
+        "retained_bytes": log.bytes if log else None,
+        "retained_limit_bytes": log.limit_bytes if log else None,
+        "warning": log.warning if log else None,
+    }
+
+
+def _show(replication: ReplicationState, retained: RetainedLog | None, tables: Sequence[TableStatus]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -176,4 +188,7 @@ def _show(replication: ReplicationState, tables: Sequence[TableStatus]) -> None:
     for table in tables:
         for reason in table.checks.failing:
             console.print(f"{table.table}: {reason}", style="yellow", markup=False)
-    console.print(f"replication: {replication.summary}", markup=False)
+    kept = "" if retained is None else f"; the source keeps {retained.bytes / 1024**2:,.1f} MiB of log for it"
+    console.print(f"replication: {replication.summary}{kept}", markup=False)
+    if retained is not None and retained.warning:
+        console.print(f"warning: {retained.warning}", style="yellow", markup=False)

@@ -30,17 +30,32 @@ def sync_command(
 ) -> None:
     """Replicate, transfer and curate once, with checks; exit code 1 if anything failed.
 
-    JSON: {"ok": bool, "tables": [{"table", "rows_applied", "rows_quarantined", "commit", "error"}],
+    JSON: {"ok": bool, "tables": [{"table", "rows_applied", "rows_upserted", "rows_deleted",
+    "rows_quarantined", "commit", "error"}],
     "checks": {"passed", "failed", "warned"}, "seconds"}. A check that only warns is no failure.
     """
     from autocorp_assets.operations.sync import sync
 
-    with _progress_display() as on_progress:
-        report = sync(Settings(), table, on_progress=on_progress)
+    show_pass(lambda on_progress: sync(Settings(), table, on_progress=on_progress), as_json=as_json)
+
+
+def show_pass(make: Callable[[Callable[[str], None]], SyncReport], *, as_json: bool) -> None:
+    """Make a pass, with its progress on stderr and its report on stdout.
+
+    Raises:
+        typer.Exit: it failed; its reasons are on stderr.
+    """
+    with progress_display() as on_progress:
+        report = make(on_progress)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
         _show(report)
+    tell_failures(report)
+
+
+def tell_failures(report: SyncReport) -> None:
+    """Tell on stderr why a pass failed, and exit with 1; nothing if it did not."""
     if not report.ok:
         for reason in [f"{t.table}: {t.error}" for t in report.tables if t.error] + list(report.failed_checks):
             typer.secho(f"error: {reason}", fg=typer.colors.RED, err=True)
@@ -48,7 +63,7 @@ def sync_command(
 
 
 @contextmanager
-def _progress_display() -> Generator[Callable[[str], None]]:
+def progress_display() -> Generator[Callable[[str], None]]:
     """Lines on stderr: above a spinner on a terminal, plain otherwise."""
     from rich.console import Console
 
@@ -69,11 +84,13 @@ def _show(report: SyncReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("table", "applied", "quarantined", "commit", title=f"{report.seconds:.1f} s")
-    for column in table.columns[1:3]:
+    names = ("table", "applied", "upserted", "deleted", "quarantined", "commit")
+    table = Table(*names, title=f"{report.seconds:.1f} s")
+    for column in table.columns[1:-1]:
         column.justify = "right"
     for row in report.tables:
-        table.add_row(row.table, f"{row.rows_applied:,}", f"{row.rows_quarantined:,}", row.commit or "—")
+        counts = (row.rows_applied, row.rows_upserted, row.rows_deleted, row.rows_quarantined)
+        table.add_row(row.table, *(f"{count:,}" for count in counts), row.commit or "—")
     Console().print(table)
     checks = report.checks
     typer.echo(f"checks: {checks.passed} passed, {checks.failed} failed, {checks.warned} warned")

@@ -158,6 +158,19 @@ class Column:
         return int(match[1]) if match else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnnamedColumn(Column):
+    """A column that the source has and the contract does not name: its type was found, not agreed."""
+
+    lake_type: str
+    source_name: str
+    """Its name in raw files; the lake's may differ (see `spark_jobs.table_shape.lake_name`)."""
+
+    @property
+    def type(self) -> str:
+        return self.lake_type
+
+
 class KeyForm(StrEnum):
     """How the record key of a CSV row is made from its key columns."""
 
@@ -230,6 +243,9 @@ class TableContract:
     """Column whose month is the second partition level; None when the table needs none."""
     owner: str = "team:data-platform"
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    unnamed_columns: tuple[UnnamedColumn, ...] = field(default=(), repr=False)
+    """Columns of the stored table that the contract does not name. A run finds them (`spark_jobs.table_shape`);
+    a written contract has none, and the version leaves them out."""
 
     @cached_property
     def column_by_name(self) -> dict[str, Column]:
@@ -270,7 +286,16 @@ class TableContract:
 
     @property
     def lake_columns(self) -> tuple[Column, ...]:
-        return (*self.columns, *self.lineage_columns)
+        return (*self.columns, *self.lineage_columns, *self.unnamed_columns)
+
+    @property
+    def large_columns(self) -> tuple[str, ...]:
+        """Those whose value PostgreSQL may leave out of an update: only text can be so large."""
+        return tuple(
+            column.name
+            for column in (*self.columns, *self.unnamed_columns)
+            if column.type == "string" and column.name != self.primary_key
+        )
 
     @property
     def lake_path(self) -> str:

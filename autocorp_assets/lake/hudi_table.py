@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotRe
 from spark_jobs.checkpoint import HUDI_METADATA_KEY, Checkpoint
 
 META_PREFIX = "_hoodie_"
+SETTLE_SECONDS = 1.0
+SETTLE_POLL_SECONDS = 0.05
 NO_COMMIT = "null"
 """What a commit says came before a new file."""
 SPARK_TYPE_BY_LOGICAL_TYPE = {
@@ -28,7 +31,7 @@ SPARK_TYPE_BY_AVRO_TYPE = {"long": "bigint", "bytes": "binary"}
 
 
 def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | None:
-    hudi = _open(uri)
+    hudi = _open_settled(uri, table)
     instants = _completed(hudi, as_of) if hudi else []
     if hudi is None or not instants:
         if as_of is not None and _is_archived(uri):
@@ -83,18 +86,54 @@ def read_commits(uri: str, limit: int) -> list[CommitInfo]:
 def _open(uri: str) -> HudiTable | None:
     file_system, path = open_file_system(uri)
     properties = file_system.get_file_info(f"{path}/.hoodie/hoodie.properties")
-    return HudiTableBuilder.from_base_uri(uri).build() if properties.type is FileType.File else None
+    # An empty one is a table about to be made, by a writer or, after a crash, by the next.
+    is_there = properties.type is FileType.File and properties.size > 0
+    return HudiTableBuilder.from_base_uri(uri).build() if is_there else None
+
+
+def _open_settled(uri: str, table: str) -> HudiTable | None:
+    """The table once no commit file is in the midst of being written: hudi-rs reads all of them for a listing."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (hudi := _open(uri)) is not None:
+        newest = next(iter(_instants(hudi)), None)
+        if newest is None or _is_whole(hudi, newest):
+            return hudi
+        if time.monotonic() > deadline:
+            message = (
+                f"{table}: a crash has cut off the file of commit {newest.timestamp}, of which nothing counts: the "
+                "next pass that has something new for the table rolls it back (autocorp sync)"
+            )
+            raise TableNotReadable(message)
+        time.sleep(SETTLE_POLL_SECONDS)
+    return None
 
 
 def _completed(hudi: HudiTable, as_of: datetime | None) -> list[HudiInstant]:
     """Completed writes that are not later than `as_of`, newest first. Cleans and rollbacks are none."""
+    found = _instants(hudi)
+    if found and not _is_whole(hudi, found[0]):
+        del found[0]
+    return [instant for instant in found if as_of is None or _time(instant) <= as_of]
+
+
+def _instants(hudi: HudiTable) -> list[HudiInstant]:
+    """Newest first."""
     timeline = hudi.get_timeline()
     found = [*timeline.get_completed_commits(desc=True), *timeline.get_completed_replacecommits(desc=True)]
-    return sorted(
-        (instant for instant in found if as_of is None or _time(instant) <= as_of),
-        key=lambda instant: instant.timestamp,
-        reverse=True,
-    )
+    return sorted(found, key=lambda instant: instant.timestamp, reverse=True)
+
+
+def _is_whole(hudi: HudiTable, instant: HudiInstant) -> bool:
+    """Whether a commit's file has been written to its end.
+
+    On a local disk Hudi writes it in place: for a moment, or for ever after a crash in that moment, the
+    newest one is empty or cut off, and nothing is committed yet.
+    """
+    try:
+        json.loads(hudi.get_timeline().get_instant_metadata_in_json(instant))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_archived(uri: str) -> bool:

@@ -24,7 +24,7 @@ from autocorp_assets.contracts.raw_format import (
 )
 from autocorp_assets.lake.change_sequences import first_sequence
 from autocorp_assets.lake.file_system import open_file_system
-from autocorp_assets.lake.snapshots import read_head
+from autocorp_assets.lake.snapshots import Head, read_head
 from spark_jobs.checkpoint import Checkpoint
 from spark_jobs.plan import (
     ChangeFile,
@@ -137,14 +137,22 @@ class LakeStorage:
         manifests = self._manifests()
         return {
             table: self._pending_plan(
-                table, _manifests_of(table, manifests), {path.rsplit("/", 1)[-1] for path in again.get(table, ())}
+                table,
+                read_head(self.root, TABLES[table]),
+                _manifests_of(table, manifests),
+                {path.rsplit("/", 1)[-1] for path in again.get(table, ())},
             )
             for table in tables
         }
 
-    def _pending_plan(self, table: str, manifests: list[LoadManifest], again: Collection[str]) -> TablePlan:
+    def pending_after(self, table: str, head: Head | None) -> TablePlan:
+        """What this version of the table has not taken in of what raw holds now."""
+        return self._pending_plan(table, head, self.load_manifests(table), ())
+
+    def _pending_plan(
+        self, table: str, head: Head | None, manifests: list[LoadManifest], again: Collection[str]
+    ) -> TablePlan:
         contract = TABLES[table]
-        head = read_head(self.root, contract)
         checkpoint = head.checkpoint if head else None
         listed_at = datetime.now(UTC)
         changes, first_sequences = self._changes(table, checkpoint or Checkpoint(), manifests, again)

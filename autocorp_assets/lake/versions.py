@@ -29,6 +29,11 @@ class Head:
     checkpoint: Checkpoint | None
     """Of the newest commit that carries one: a commit made by hand does not."""
 
+    @property
+    def revision(self) -> int:
+        """Commits of the curation so far: what audit and quarantine say of a greater one was never committed."""
+        return self.checkpoint.revision if self.checkpoint else 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot(Head):

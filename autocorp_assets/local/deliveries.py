@@ -22,7 +22,7 @@ from typing import Self
 
 from autocorp_assets.contracts.model import CsvFeed
 from autocorp_assets.contracts.raw_format import RAW_CSV, SUPERSEDED_DELIVERIES, TRANSFER_RECEIPTS, feed_prefix
-from autocorp_assets.local.durable import fsync
+from autocorp_assets.local.durable import fsync, make_folder
 
 STAGING = f"{RAW_CSV}/_staging"
 CHUNK_BYTES = 1 << 20
@@ -69,7 +69,7 @@ class Deliveries:
     def alone(self) -> Generator[Self]:
         """Inside, no other process writes this feed; waits for one that does. Leftovers of a killed one go."""
         for folder in (self._folder, self._receipts, self._superseded, self._staging):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         with self._staging.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for leftover in self._staging.iterdir():
@@ -173,6 +173,7 @@ class Deliveries:
                 os.link(target, part)
             except OSError:  # a file system without hard links
                 shutil.copyfile(target, part)
+                fsync(part)
             part.replace(aside)
             fsync(self._superseded)
         return digest

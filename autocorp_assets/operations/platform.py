@@ -6,24 +6,36 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from autocorp_assets.local.source.connection import Source, open_source
+from autocorp_assets.local.source.connection import Source, embedded, open_source
 from autocorp_assets.local.supervision import Guarded
 from autocorp_assets.operations.home_lock import hold_home
+from autocorp_assets.operations.keeping import KeptProcess, KeptSource, Say
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
+
+if TYPE_CHECKING:
+    import psutil
 
 HOST = "127.0.0.1"
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 60.0
-STEADY_SECONDS = 60.0
-"""A replicator that ran for so long had no start-up trouble: the next back-off begins anew."""
+CODE_SERVER = ("api", "grpc")
+CODE_SERVER_SECONDS = 15.0
+"""How long the code location may be without its process before Dagster is started anew."""
+LOOK_SECONDS = 5.0
 
-Say = Callable[[str], None]
+
+class Kept(Protocol):
+    """A part that `keep_running` starts again when it has ended; called twice a second."""
+
+    def keep_running(self) -> None: ...
 
 
 class PlatformError(RuntimeError):
@@ -31,45 +43,30 @@ class PlatformError(RuntimeError):
 
 
 @dataclass(kw_only=True)
-class Replicator:
-    """The long-lived replicator, started again with growing pauses whenever it ends."""
+class CodeServer:
+    """Dagster's process that holds our code, which nothing in `dagster dev` starts again when it is killed."""
 
-    settings: Settings
-    source: Source
-    say: Say
-    _child: Guarded | None = None
-    _started: float = 0.0
-    _back_off: float = 1.0
+    _looked: float = 0.0
+    _seen: float | None = None
 
-    def start(self) -> None:
-        from autocorp_assets.local.replicator.__main__ import DSN_VARIABLE
+    def ailment(self, dagster: int) -> str | None:
+        """Why Dagster (a process id) does nothing although it runs; it looks every few seconds only."""
+        import psutil
 
-        folders = ["--lake", self.settings.lake, "--state", self.settings.replication_folder]
-        slot = ["--slot", self.settings.slot]
-        self._child = Guarded.start(
-            [sys.executable, "-m", "autocorp_assets.local.replicator", *folders, *slot],
-            name="replicator",
-            log=self.settings.logs_folder / "replicator.log",
-            # In the environment, since arguments are for everybody to read.
-            env={**os.environ, DSN_VARIABLE: self.source.dsn},
-            cwd=PROJECT_FOLDER,
-        )
-        self._started = time.monotonic()
-
-    def keep_running(self) -> None:
-        """Start it again once its pause is over; says so."""
-        if self._child is None or (code := self._child.poll()) is None:
-            return
-        ran = time.monotonic() - self._started
-        if ran < self._back_off:
-            return
-        self._back_off = 1.0 if ran > STEADY_SECONDS else min(2 * self._back_off, LONGEST_BACK_OFF_SECONDS)
-        self.say(f"the replicator ended with code {code}; started again. Its log: {self._child.log}")
-        self.start()
-
-    def stop(self) -> None:
-        if self._child is not None:
-            self._child.stop()
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return None
+        self._looked = now
+        try:
+            family = psutil.Process(dagster).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return None
+        if any(map(_is_code_server, family)):
+            self._seen = now
+        if self._seen is None or now - self._seen < CODE_SERVER_SECONDS:
+            return None
+        self._seen = None
+        return "had lost its code server"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,20 +75,14 @@ class Platform:
 
     url: str
     source: Source
-    replicator: Replicator
-    dagster: Guarded
+    kept: Sequence[Kept]
 
-    def watch(self) -> None:
-        """Blocks while all is well, and keeps the replicator running.
-
-        Raises:
-            PlatformError: Dagster has ended.
-        """
-        while (code := self.dagster.poll()) is None:
-            self.replicator.keep_running()
+    def watch(self) -> NoReturn:
+        """Keep every part running, until the caller is interrupted."""
+        while True:
+            for part in self.kept:
+                part.keep_running()
             time.sleep(POLL_SECONDS)
-        message = f"Dagster ended with code {code}. Its log: {self.dagster.log}\n{last_lines(self.dagster.log)}"
-        raise PlatformError(message)
 
 
 @contextmanager
@@ -123,15 +114,22 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
         if not source.is_embedded:
             require_ready(source.dsn, TABLES.values(), slot=settings.slot, publication=PUBLICATION)
         say("starting the replicator")
-        replicator = Replicator(settings=settings, source=source, say=say)
+        replicator = KeptProcess(name="the replicator", launch=partial(_replicator, settings, source), say=say)
         replicator.start()
         stack.callback(replicator.stop)
         say("starting Dagster")
-        dagster = stack.enter_context(_dagster(settings, port))
+        dagster = KeptProcess(
+            name="Dagster", launch=partial(_dagster, settings, port), say=say, ailment=CodeServer().ailment
+        )
         url = f"http://{HOST}:{port}"
-        wait_until_ready(url, dagster)
+        stack.callback(dagster.stop)
+        wait_until_ready(url, dagster.start())
         stack.enter_context(_archive(settings))
-        yield Platform(url=url, source=source, replicator=replicator, dagster=dagster)
+        kept: list[Kept] = [replicator, dagster]
+        if source.is_embedded:
+            # First: without it the others only wait.
+            kept.insert(0, KeptSource(server=embedded(settings), say=say, on_moved=replicator.stop))
+        yield Platform(url=url, source=source, kept=kept)
 
 
 def require_free(port: int) -> None:
@@ -169,6 +167,20 @@ def last_lines(log: Path, count: int = 20) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
 
 
+def _replicator(settings: Settings, source: Source) -> Guarded:
+    from autocorp_assets.local.replicator.__main__ import DSN_VARIABLE
+
+    folders = ["--lake", settings.lake, "--state", settings.replication_folder]
+    return Guarded.start(
+        [*_module("autocorp_assets.local.replicator"), *folders, "--slot", settings.slot],
+        name="replicator",
+        log=settings.logs_folder / "replicator.log",
+        # In the environment, since arguments are for everybody to read. An embedded source may have moved.
+        env={**os.environ, DSN_VARIABLE: embedded(settings).dsn if source.is_embedded else source.dsn},
+        cwd=PROJECT_FOLDER,
+    )
+
+
 def _dagster(settings: Settings, port: int) -> Guarded:
     from autocorp_assets.operations.instance import prepare_home
 
@@ -195,3 +207,13 @@ def _archive(settings: Settings) -> Guarded:
 
 def _module(name: str) -> Sequence[str]:
     return [sys.executable, "-m", name]
+
+
+def _is_code_server(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return False
+    return any((one, other) == CODE_SERVER for one, other in pairwise(words))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.contracts.model import Column, LakeFormat, TableContract
+from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, Catalog, translate
 from autocorp_assets.query.errors import QueryError
@@ -95,7 +95,7 @@ class LakeQuery:
         Raises:
             TableNotReadable: see `lake.snapshots.read_snapshot`.
         """
-        return self._connect(self._snapshots(TABLES, as_of))
+        return self.connect_to(self._snapshots(TABLES, as_of))
 
     def run(self, sql: str, *, as_of: datetime | None = None, parameters: Sequence[object] = ()) -> QueryResult:
         """The rows of one statement of Athena's SQL that only reads.
@@ -113,7 +113,7 @@ class LakeQuery:
         statement = translate(sql, catalog=self.catalog)
         needed = tables_below(statement.tables, load_views())
         snapshots = self._snapshots(needed, as_of)
-        with self._connect(snapshots) as connection:
+        with self.connect_to(snapshots) as connection:
             try:
                 relation = connection.sql(statement.sql, params=[*statement.parameters, *parameters])
                 return QueryResult(
@@ -129,8 +129,8 @@ class LakeQuery:
     def _snapshots(self, tables: Iterable[str], as_of: datetime | None) -> dict[str, Snapshot | None]:
         return {name: read_snapshot(self.root, TABLES[name], as_of) for name in tables}
 
-    def _connect(self, snapshots: dict[str, Snapshot | None]) -> duckdb.DuckDBPyConnection:
-        """Tables that are not among the snapshots are there too, but empty."""
+    def connect_to(self, snapshots: Mapping[str, Snapshot | None]) -> duckdb.DuckDBPyConnection:
+        """A connection to these versions of tables; the others are there too, but empty. Only reads are possible."""
         connection = duckdb.connect(":memory:")
         files = [file for snapshot in snapshots.values() if snapshot for file in snapshot.files]
         statements = [
@@ -156,12 +156,14 @@ class LakeQuery:
 
 def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator[str]:
     """Statements that create the table as it is stored, and as its contract describes it."""
-    typed = [(_name(column.name), _type(column)) for column in contract.lake_columns]
+    contracted = {column.name: column.type for column in contract.lake_columns}
+    unnamed = {name: of for name, of in (snapshot.columns if snapshot else {}).items() if name not in contracted}
+    typed = [(_name(name), duckdb_type(of)) for name, of in {**contracted, **unnamed}.items()]
     stored_only = HUDI_COLUMNS if contract.format is LakeFormat.HUDI else ()
     empty = ", ".join(f"NULL::{of} AS {name}" for name, of in [*((name, "VARCHAR") for name in stored_only), *typed])
     rows = f"SELECT {empty} LIMIT 0"
     if snapshot is not None and snapshot.files:
-        # The empty part adds the contract's columns that no file has yet.
+        # The empty part adds the columns that no file has yet.
         stored = f"FROM read_parquet({_list(snapshot.files)}, union_by_name = true, hive_partitioning = false)"
         rows = f"{stored} UNION ALL BY NAME ({rows})"
     casts = ", ".join(f"{name}::{of} AS {name}" for name, of in typed)
@@ -185,8 +187,9 @@ def _with_bigints(relation: duckdb.DuckDBPyRelation) -> pa.Table:
     return table
 
 
-def _type(column: Column) -> str:
-    return DUCKDB_TYPE.get(column.type, column.type.upper())
+def duckdb_type(spark_type: str) -> str:
+    """DuckDB's name of a type of the lake."""
+    return DUCKDB_TYPE.get(spark_type, spark_type.upper())
 
 
 def _name(column: str) -> str:

@@ -20,6 +20,8 @@ class RawDatabaseConfig(dg.Config):
     """What may be set for one run."""
 
     deadline_seconds: float = DEADLINE_SECONDS
+    reload: bool = False
+    """Load the selected tables anew: afterwards each is what the source holds, whatever became of it in the lake."""
 
 
 def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
@@ -34,7 +36,8 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
             for spec in raw_check_specs(raw_table_key(contract.name), contract.name)
         ],
         can_subset=True,
-        description="Wait until raw has passed the position that the source had at the start; never moves rows itself.",
+        description="Wait until raw has passed the position that the source had at the start; never moves rows itself. "
+        "With `reload: true` the selected tables are loaded anew first.",
     )
     def replicate_database(
         context: dg.AssetExecutionContext,
@@ -42,23 +45,32 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
         replication: dg.ResourceParam[Replication],
         lake: dg.ResourceParam[LakeStorage],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        selected = [name for name in contracts if raw_table_key(name) in context.selected_asset_keys]
+        limits = {"deadline_seconds": config.deadline_seconds, "on_progress": context.log.info}
         try:
-            caught_up = replication.catch_up(deadline_seconds=config.deadline_seconds, on_progress=context.log.info)
+            refused = replication.reload(selected, **limits) if config.reload else {}
+            caught_up = replication.catch_up(**limits)
         except ReplicationError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
-        for contract in contracts.values():
-            key = raw_table_key(contract.name)
-            if key not in context.selected_asset_keys:
+        for name in selected:
+            if name in refused:
                 continue
             yield dg.MaterializeResult(
-                asset_key=key,
+                asset_key=raw_table_key(name),
                 metadata={
-                    **describe_raw_table(lake, contract.name),
+                    **describe_raw_table(lake, name),
                     "position": caught_up.position,
                     "seconds": round(caught_up.seconds, 3),
                 },
             )
-            yield from check_raw_table(lake, contract, selected=frozenset(context.selected_asset_check_keys))
+            yield from check_raw_table(lake, contracts[name], selected=frozenset(context.selected_asset_check_keys))
+        if refused:
+            reasons = "\n".join(f"- {name}: {reason}" for name, reason in refused.items())
+            raise dg.Failure(
+                description=f"{len(refused)} of {len(selected)} tables could not be loaded anew:\n{reasons}",
+                metadata={"errors": dict(refused)},
+                allow_retries=False,
+            )
 
     return replicate_database
 

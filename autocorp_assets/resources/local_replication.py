@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState, RetainedLog
 from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.2
@@ -37,28 +39,84 @@ class LocalReplication:
             silent_seconds=seconds_since(status.updated_at) if status.is_alive else None,
         )
 
-    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+    def retained_log(self) -> RetainedLog | None:
+        """Never starts the embedded source: while that is stopped its log does not grow."""
         import psycopg
 
         from autocorp_assets.local.replicator.checkpoint import ReplicationError as ReplicatorError
-        from autocorp_assets.local.replicator.source import PUBLICATION, committed_lsn, connect, lsn_text
+        from autocorp_assets.local.replicator.source import connect, slot, slot_log_limit
+        from autocorp_assets.local.source.connection import running_dsn
+
+        if (dsn := running_dsn(self.settings)) is None:
+            return None
+        try:
+            with connect(dsn) as connection:
+                found = slot(connection, self.settings.slot)
+                limit = slot_log_limit(connection)
+        except (psycopg.Error, ReplicatorError):
+            return None
+        if found is None:
+            return None
+        return RetainedLog(
+            slot=self.settings.slot, bytes=found.retained_bytes, limit_bytes=limit, is_lost=found.is_lost
+        )
+
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+        from autocorp_assets.local.replicator.source import committed_lsn, connect, lsn_text
+
+        started = time.monotonic()
+        with self._source() as dsn:
+            with connect(dsn) as connection:
+                target = committed_lsn(connection)
+            if self._is_running():
+                self._wait(target, deadline=started + deadline_seconds, on_progress=on_progress)
+            else:
+                self._one_pass(dsn, deadline_seconds=deadline_seconds, on_progress=on_progress)
+        return CaughtUp(position=lsn_text(self._position() or target), seconds=time.monotonic() - started)
+
+    def reload(self, tables: Sequence[str], *, deadline_seconds: float, on_progress: Progress) -> Mapping[str, str]:
+        """Asks with durable requests, which the next replicator serves if this call does not live to see it."""
+        from autocorp_assets.local.replicator.requests import request_reload
+
+        deadline = time.monotonic() + deadline_seconds
+        requests = [request_reload(self.settings.replication_folder, table) for table in tables]
+        with self._source() as dsn:
+            while waiting := [request.table for request in requests if request.is_pending]:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    message = (
+                        f"{', '.join(waiting)}: not loaded anew in time: {self.state().summary}. The request is kept, "
+                        f"and served when that has passed. The log is below {self.settings.logs_folder}."
+                    )
+                    raise ReplicationError(message)
+                if self._is_running():
+                    time.sleep(POLL_SECONDS)
+                else:
+                    with suppress(TimeoutError):
+                        self._one_pass(dsn, deadline_seconds=remaining, on_progress=on_progress)
+        return {request.table: answer for request in requests if (answer := request.take_answer())}
+
+    @contextmanager
+    def _source(self) -> Generator[str]:
+        """The source's connection string, checked where nobody replicates from it yet.
+
+        Raises:
+            ReplicationError: in place of whatever the source or the replicator raised.
+        """
+        import psycopg
+
+        from autocorp_assets.local.replicator.checkpoint import ReplicationError as ReplicatorError
+        from autocorp_assets.local.replicator.source import PUBLICATION
         from autocorp_assets.local.source.connection import SourceError, open_source
         from autocorp_assets.local.source.preflight import require_ready
 
-        started = time.monotonic()
         try:
             with open_source(self.settings) as source:
                 if not source.is_embedded and not self._is_running():
                     require_ready(source.dsn, TABLES.values(), slot=self.settings.slot, publication=PUBLICATION)
-                with connect(source.dsn) as connection:
-                    target = committed_lsn(connection)
-                if self._is_running():
-                    self._wait(target, deadline=started + deadline_seconds, on_progress=on_progress)
-                else:
-                    self._one_pass(source.dsn, deadline_seconds=deadline_seconds, on_progress=on_progress)
+                yield source.dsn
         except (ReplicatorError, SourceError, TimeoutError, psycopg.Error) as error:
             raise ReplicationError(str(error).strip()) from error
-        return CaughtUp(position=lsn_text(self._position() or target), seconds=time.monotonic() - started)
 
     def _is_running(self) -> bool:
         from autocorp_assets.local.replicator.status import read_status

@@ -2,12 +2,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from autocorp_assets.checks.schemas import polars_type
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.lake.storage import LakeStorage
 
 DAY = datetime(2024, 3, 5, tzinfo=UTC)
 LINEAGE = {"change_seq": "1", "changed_at": DAY, "raw_file": "raw/database/t/LOAD00000001.parquet"}
@@ -53,3 +55,15 @@ def orders() -> Callable[..., pl.DataFrame]:
 @pytest.fixture
 def customers() -> Callable[..., pl.DataFrame]:
     return lambda *changes: frame(TABLES["customers"], *({**CUSTOMER, **change} for change in changes))
+
+
+def run_alone(
+    checks: list[dg.AssetChecksDefinition], lake: LakeStorage, config: dict | None = None
+) -> dict[str, dg.AssetCheckEvaluation]:
+    """What the checks come to in a run of their own, as a schedule makes it, by check name."""
+    keys = [key for check in checks for key in check.check_keys]
+    assets = [dg.AssetSpec(key) for key in {key.asset_key for key in keys}]
+    job = dg.define_asset_job("alone", selection=dg.AssetSelection.checks(*keys))
+    defs = dg.Definitions(assets=assets, asset_checks=checks, jobs=[job], resources={"lake": lake})
+    run = defs.resolve_job_def("alone").execute_in_process(run_config=config)
+    return {evaluation.check_name: evaluation for evaluation in run.get_asset_check_evaluations()}

@@ -14,7 +14,7 @@ CUSTOMERS = TABLES["customers"]
 ALL = frozenset(spec.key for spec in check_specs(CUSTOMERS))
 
 
-def snapshot(*files: str, checkpoint: Checkpoint | None = None) -> Snapshot:
+def snapshot(*files: str, checkpoint: Checkpoint | None = None, columns: dict[str, str] | None = None) -> Snapshot:
     return Snapshot(
         table="customers",
         commit="1",
@@ -22,7 +22,7 @@ def snapshot(*files: str, checkpoint: Checkpoint | None = None) -> Snapshot:
         checkpoint=checkpoint or Checkpoint(),
         files=files,
         file_sizes=(0,) * len(files),
-        columns={},
+        columns=columns or {},
     )
 
 
@@ -60,10 +60,20 @@ def test_a_refused_delivery_fails_with_its_name_and_remedy():
     assert results["files_accepted"].description == "customers-20260101.csv: not UTF-8: export it as UTF-8"
 
 
+def test_a_column_that_the_contract_does_not_name_is_a_warning_until_it_does():
+    state = snapshot(columns={column.name: column.type for column in CUSTOMERS.lake_columns} | {"loyalty": "int"})
+    selected = frozenset({dg.AssetCheckKey(curated_key("customers"), "columns_named")})
+
+    (result,) = check_table(CUSTOMERS, snapshot=state, files=(), selected=selected)
+
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "does not name loyalty (int)" in (result.description or "")
+
+
 def test_a_run_without_files_says_nothing_of_rows_so_that_older_findings_stay():
     results = [result.check_name for result in check_table(CUSTOMERS, snapshot=snapshot(), files=(), selected=ALL)]
 
-    assert results == ["files_accepted"]
+    assert results == ["columns_named", "files_accepted"]
 
 
 def test_rows_that_vanished_on_the_way_are_found_by_file():
@@ -85,7 +95,7 @@ def test_checks_that_the_run_does_not_ask_for_are_not_evaluated():
 def test_only_tables_with_a_feed_can_have_refused_files():
     names = {spec.name for spec in check_specs(TABLES["service"])}
 
-    assert names == {"rules", "accounting"}
+    assert names == {"rules", "accounting", "columns_named"}
     assert all(spec.description and spec.asset_key == curated_key("service") for spec in check_specs(TABLES["service"]))
 
 

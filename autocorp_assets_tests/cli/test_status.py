@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 from autocorp_assets.cli.main import app
 from autocorp_assets.cli.status import table_statuses
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.contracts.raw_format import QUARANTINE, table_prefix
+from autocorp_assets.contracts.raw_format import table_prefix
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
+from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ def test_rows_lag_and_quarantine_come_from_the_files(settings):
     written = time.time() - 90
     os.utime(settings.lake / table_prefix("service") / "LOAD00000001.parquet", (written, written))
     platform.curate("auto_parts")
-    quarantine = settings.lake / QUARANTINE / "auto_parts" / "batch=db-1"
-    quarantine.mkdir(parents=True)
-    [file] = (settings.lake / "raw/database/auto_parts").glob("*.parquet")
-    (quarantine / "part-0.parquet").write_bytes(file.read_bytes())
+    kept_out = {"file": "raw/database/auto_parts/LOAD00000001.parquet", "reasons": ["price: does not fit"]}
+    ledger = LedgerWriter(settings.lake)
+    ledger.quarantine("db-0", {**kept_out, "position": 0}, {**kept_out, "position": 1}, revision=1)
+    ledger.quarantine("db-9", {**kept_out, "position": 2}, revision=9)
 
     tables = {table.table: table for table in table_statuses(settings)}
 

@@ -62,7 +62,7 @@ def test_one_pass_brings_the_source_into_tables_and_into_the_instance(settings, 
 
     assert report.ok, report
     assert [(t.table, t.rows_applied, t.commit, t.error) for t in report.tables] == [("auto_parts", 2, "0", None)]
-    assert report.checks.passed == 4
+    assert report.checks.passed == 5
     assert "auto_parts: 2 rows" in lines
     assert any(line.startswith("curate: done") for line in lines)
     with open_instance(settings) as instance:
@@ -99,7 +99,8 @@ def test_json_has_the_documented_form_and_the_exit_code_tells_of_failures(settin
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     assert report.keys() == {"ok", "tables", "checks", "seconds"}
-    assert report["tables"][0].keys() == {"table", "rows_applied", "rows_quarantined", "commit", "error"}
+    counts = {"rows_applied", "rows_upserted", "rows_deleted", "rows_quarantined"}
+    assert report["tables"][0].keys() == {"table", "commit", "error"} | counts
     assert report["checks"].keys() == {"passed", "failed", "warned"}
     assert "column price is text" in report["tables"][0]["error"]
     assert "column price is text" in result.stderr
@@ -121,3 +122,33 @@ def test_the_instance_follows_the_projects_configuration(settings):
     assert (home / INSTANCE_CONFIG).read_text() == (PROJECT_FOLDER / INSTANCE_CONFIG).read_text()
     with open_instance(settings) as instance:
         assert not instance.telemetry_enabled
+
+
+def test_a_reload_is_a_pass_that_names_what_was_written_and_what_could_not_be_loaded(settings, platform, monkeypatch):
+    """Here the running platform takes in the load before the pass's own run does."""
+    load(settings.lake, TABLES["service"], [{"serviceid": "S-1"}])
+    load(settings.lake, TABLES["auto_parts"], PARTS)
+
+    def reload(self, tables, **_) -> dict[str, str]:
+        assert tables == ["auto_parts", "service"]
+        with open_instance(settings) as platform.instance:
+            assert platform.curate("auto_parts").success
+        return {"service": "the source has no table public.service"}
+
+    monkeypatch.setattr(LoadedOnce, "reload", reload, raising=False)
+
+    result = CliRunner().invoke(app, ["reload", "auto_parts", "service", "--json"])
+
+    assert result.exit_code == 1
+    tables = {table["table"]: table for table in json.loads(result.stdout)["tables"]}
+    parts = tables["auto_parts"]
+    assert (parts["rows_applied"], parts["rows_upserted"], parts["rows_deleted"], parts["error"]) == (2, 2, 0, None)
+    assert tables["service"]["error"] == "the source has no table public.service"
+    assert "error: service: the source has no table public.service" in result.stderr
+
+
+def test_a_reload_of_an_unknown_table_lists_those_there_are(settings):
+    result = CliRunner().invoke(app, ["reload", "orders"])
+
+    assert result.exit_code == 1
+    assert "no table orders; there are auto_parts" in result.stderr

@@ -46,6 +46,8 @@ def curate(pipes: PipesContext, plan: TablePlan, lake: Path, how: str) -> None:
         metadata={
             "rows_read": rows,
             "rows_applied": rows,
+            "rows_upserted": rows,
+            "rows_deleted": 0,
             "rows_quarantined": 0,
             "commit": commit,
             "files": {"raw_value": [file], "type": "json"},

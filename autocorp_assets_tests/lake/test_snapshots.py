@@ -49,6 +49,23 @@ def test_a_table_that_does_not_exist_is_none(tmp_path: Path, contract):
 
 
 @pytest.mark.spark
+def test_a_hudi_commit_that_is_not_written_to_its_end_is_none(writer: LakeWriter):
+    one = {"order_id": 1, "order_date": JANUARY, "status": "Open"}
+    first = writer.commit("sales_order", one, checkpoint=Checkpoint(generation=1))
+    writer.commit("sales_order", {**one, "status": "Completed"}, checkpoint=Checkpoint(generation=2))
+    newest = hudi_timeline(writer)[-1]
+    for size in (700, 0):
+        newest.write_bytes(newest.read_bytes()[:size])
+        head = read_head(writer.root, HUDI)
+        assert head is not None
+        assert (head.commit, head.checkpoint) == (first, Checkpoint(generation=1))
+
+    with pytest.raises(TableNotReadable, match=r"rolls it back \(autocorp sync\)"):
+        read_snapshot(writer.root, HUDI)
+    assert [info.commit for info in commits(writer.root, HUDI, 10)] == [first]
+
+
+@pytest.mark.spark
 def test_a_hudi_table_now_and_then(writer: LakeWriter):
     one = {"order_id": 1, "order_date": JANUARY, "status": "Open"}
     two = {"order_id": 2, "order_date": FEBRUARY, "status": "Open"}

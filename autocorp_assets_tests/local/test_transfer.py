@@ -17,6 +17,8 @@ from autocorp_assets.contracts import FEEDS
 from autocorp_assets.contracts.raw_format import SUPERSEDED_DELIVERIES, TRANSFER_RECEIPTS, feed_prefix
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.local.transfer import TransferError, TransferReport, arrivals, has_arrivals, transfer, why_ignored
+from autocorp_assets_tests.durability import Flushed
+from autocorp_assets_tests.full_disk import full_disk
 
 FEED = "customers"
 NAME = "customers-20241121.csv"
@@ -273,3 +275,26 @@ def test_a_delivery_killed_before_its_receipt_is_not_lost_when_its_source_goes(s
     shop.transfer()
     assert shop.visible() == {NAME: sha256(CONTENT)}
     assert json.loads(shop.receipt.read_bytes())["source"] == NAME
+
+
+def test_a_full_disk_leaves_the_delivery_as_it_was_and_the_next_transfer_takes_the_file(shop: Shop) -> None:
+    shop.put(CONTENT)
+    shop.transfer()
+    before = shop.visible()
+    shop.put(LATER * 100)
+    with full_disk(room_bytes=1000), pytest.raises(TransferError, match="free space on the disk"):
+        shop.transfer()
+
+    assert shop.visible() == before
+    assert shop.has_arrivals()
+    assert [file.name for file in shop.transfer().copied] == [NAME]
+    assert shop.delivery.read_bytes() == LATER * 100
+
+
+def test_a_delivery_and_what_it_replaced_survive_a_power_cut(shop: Shop, monkeypatch) -> None:
+    flushed = Flushed(monkeypatch)
+    for content in (CONTENT, LATER):
+        shop.put(content)
+        shop.transfer()
+
+    assert flushed.missing(shop.lake, "**/*.csv", "**/*.json") == []

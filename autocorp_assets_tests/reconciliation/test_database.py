@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import psycopg
-import pytest
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.local.generator.seed import seed_database
 from autocorp_assets.reconciliation.database import compare_table, difference, source_rows
+from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
+from spark_jobs.checkpoint import Checkpoint
 
 COLUMNS = ["id", "text"]
 
@@ -55,10 +56,7 @@ def test_money_is_compared_as_an_exact_amount(database):
     assert costs[changed[0]] == Decimal("1234.56")
 
 
-@pytest.mark.spark
-def test_a_tampered_row_and_a_lost_one_are_named(database, spark, tmp_path):
-    from autocorp_assets_tests.lake.lake_writer import LakeWriter
-
+def test_a_tampered_row_and_a_lost_one_are_named(database, tmp_path):
     seed_database(database)
     contract = TABLES["auto_parts"]
     names = [column.name for column in contract.columns]
@@ -67,9 +65,8 @@ def test_a_tampered_row_and_a_lost_one_are_named(database, spark, tmp_path):
     stored = {sku: dict(row) for sku, row in rows.items() if sku != lost}
     stored[tampered]["inventory_date"] = date(1999, 1, 1)
     changed_at = datetime(2024, 11, 21, tzinfo=UTC)
-    LakeWriter(spark, tmp_path).commit(
-        "auto_parts", *({**row, "change_seq": "1", "changed_at": changed_at} for row in stored.values())
-    )
+    lineage = {"change_seq": "1", "changed_at": changed_at}
+    LedgerWriter(tmp_path).commit(Checkpoint(), [{**row, **lineage} for row in stored.values()])
 
     found = compare_table(database, tmp_path, contract)
 

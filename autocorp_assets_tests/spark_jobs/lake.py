@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets_tests.spark_jobs.raw_zone import RawZone
 from spark_jobs.curation import Curation, TableReport
@@ -30,10 +31,11 @@ class Lake:
     def plan(self, table: str) -> TablePlan:
         return LakeStorage(self.root).pending_plans([table])[table]
 
-    def curate(self, table: str, plan: TablePlan | None = None) -> TableReport:
+    def curate(self, table: str, plan: TablePlan | None = None, contract: TableContract | None = None) -> TableReport:
+        """One run of the job; `contract` is one that has been changed since."""
         curation = Curation(
             spark=self.spark.newSession(),
-            contract=TABLES[table],
+            contract=contract or TABLES[table],
             lake=str(self.root),
             run_id="run",
             announce=lambda _: None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ BEGAN = datetime(2024, 11, 21, 10, tzinfo=UTC)
 class Change:
     """One change as the source sends it; `row` may lack columns, a delete has its key alone."""
 
-    op: str
+    op: str | None
     sequence: int
     row: Mapping[str, Any]
     unchanged: tuple[str, ...] = ()
@@ -42,28 +42,64 @@ class RawZone:
 
     lake: Path
 
-    def load(self, table: str, rows: Iterable[Mapping[str, Any]], *, generation: int = 1, before: int = 0) -> None:
-        """A complete load of the table; changes with a sequence above `before` are newer."""
+    def load(
+        self,
+        table: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        generation: int = 1,
+        before: int = 0,
+        types: Mapping[str, pa.DataType] | None = None,
+    ) -> None:
+        """A complete load of the table; changes with a sequence above `before` are newer.
+
+        `types` are the source's columns where they are not the contract's, see `raw_types`.
+        """
         rows = list(rows)
-        name = f"LOAD{generation:08X}.parquet"
-        if rows:
-            self._write(table, name, [Change("I", 0, row) for row in rows], is_load=True)
+        names = [f"LOAD{generation:08X}.parquet"] if rows else []
+        for name in names:
+            self.load_file(table, name, rows, types=types)
+        self.announce(table, names, rows=len(rows), generation=generation, before=before)
+
+    def load_file(
+        self,
+        table: str,
+        name: str,
+        rows: Iterable[Mapping[str, Any] | Change],
+        *,
+        op: str | None = None,
+        types: Mapping[str, pa.DataType] | None = None,
+    ) -> Path:
+        """A LOAD file, which counts once it is announced; `op` fills a column Op, which else it does not have."""
+        changes = [row if isinstance(row, Change) else Change("I", 0, row) for row in rows]
+        return self._write(table, name, [replace(change, op=op) for change in changes], types, is_load=True)
+
+    def announce(self, table: str, names: list[str], *, rows: int, generation: int, before: int = 0) -> None:
+        """The manifest that makes these LOAD files a complete load of the table."""
         manifest = {
             "generation": generation,
             "start_sequence": sequence_text(before + 1),
             "started_at": (BEGAN + timedelta(seconds=before)).isoformat(),
             "completed_at": BEGAN.isoformat(),
-            "tables": {table: {"rows": len(rows), "files": [name] if rows else []}},
+            "tables": {table: {"rows": rows, "files": names}},
         }
         path = self.lake / raw_format.LOAD_MANIFESTS / f"{generation:06d}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(manifest))
 
-    def change_file(self, table: str, changes: Iterable[Change], *, second: int) -> Path:
-        """A change file that was flushed `second` seconds after the first load."""
+    def change_file(
+        self, table: str, changes: Iterable[Change], *, second: int, types: Mapping[str, pa.DataType] | None = None
+    ) -> Path:
+        """A change file that was flushed `second` seconds after the first load; `types` as for `load`."""
         time = BEGAN + timedelta(seconds=second)
         folder = f"year={time:%Y}/month={time:%m}/day={time:%d}"
-        return self._write(table, f"{folder}/{time:%Y%m%d-%H%M%S}000-{second:010d}-00.parquet", list(changes))
+        return self.put(table, f"{folder}/{time:%Y%m%d-%H%M%S}000-{second:010d}-00.parquet", changes, types=types)
+
+    def put(
+        self, table: str, path: str, changes: Iterable[Change], *, types: Mapping[str, pa.DataType] | None = None
+    ) -> Path:
+        """A change file by its path below the table's raw folder; `types` as for `load`."""
+        return self._write(table, path, list(changes), types)
 
     def csv(self, feed: str, day: str, text: str | bytes) -> Path:
         """A delivery with its receipt."""
@@ -77,20 +113,34 @@ class RawZone:
         receipt.write_text(json.dumps({"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}))
         return path
 
-    def _write(self, table: str, name: str, changes: list[Change], *, is_load: bool = False) -> Path:
+    def _write(
+        self,
+        table: str,
+        name: str,
+        changes: list[Change],
+        types: Mapping[str, pa.DataType] | None = None,
+        *,
+        is_load: bool = False,
+    ) -> Path:
         path = self.lake / raw_format.table_prefix(table) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         columns: dict[str, pa.Array] = {}
-        if not is_load:
+        if not is_load or any(change.op is not None for change in changes):
             columns[raw_format.OP] = pa.array([change.op for change in changes], pa.string())
-        for column in TABLES[table].columns:
-            columns[column.name] = pa.array([change.row.get(column.name) for change in changes], arrow_type(column))
+        for column, type_ in (types or raw_types(table)).items():
+            columns[column] = pa.array([change.row.get(column) for change in changes], type_)
         columns[raw_format.COMMIT_TIME] = pa.array([f"{BEGAN:%Y-%m-%d %H:%M:%S.%f}"] * len(changes))
         if not is_load:
             columns[raw_format.SEQUENCE] = pa.array([sequence_text(change.sequence) for change in changes])
+        if not is_load or any(change.extension for change in changes):
             columns[raw_format.EXTENSION] = pa.array([change.extension for change in changes], pa.string())
         pq.write_table(pa.table(columns), path)
         return path
+
+
+def raw_types(table: str) -> dict[str, pa.DataType]:
+    """The source's columns as the contract has them, for a test to change."""
+    return {column.name: arrow_type(column) for column in TABLES[table].columns}
 
 
 def sequence_text(number: int) -> str:

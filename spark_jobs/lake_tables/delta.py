@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from autocorp_assets.contracts.model import CHANGE_SEQ, SourceSystem, TableContract
 from spark_jobs import columns as c
 from spark_jobs.checkpoint import Checkpoint, delta_user_metadata
-from spark_jobs.lake_tables.table import Committed
+from spark_jobs.lake_tables.table import Committed, in_shape
 
 _SKIP_EMPTY = "spark.databricks.delta.skipRecordingEmptyCommits"
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -25,6 +25,9 @@ class DeltaTable:
     contract: TableContract
     path: str
 
+    def recover(self) -> None:
+        """Nothing: entries of Delta's log are put in place whole, and files that none names do not count."""
+
     def newest_commit(self) -> str | None:
         if not Delta.isDeltaTable(self.spark, self.path):
             return None
@@ -35,7 +38,19 @@ class DeltaTable:
         if self.contract.has_two_systems:
             message = f"{self.contract.name}: a Delta table has one source system, not {system}"
             raise ValueError(message)
+        return in_shape(self.all_rows(), self.contract.lake_columns)
+
+    def columns(self) -> dict[str, str]:
+        return dict(self.all_rows().dtypes) if Delta.isDeltaTable(self.spark, self.path) else {}
+
+    def all_rows(self) -> DataFrame:
         return self.spark.read.format("delta").load(self.path)
+
+    def replace_all(self, rows: DataFrame, checkpoint: Checkpoint) -> Committed:
+        user_metadata = delta_user_metadata(checkpoint)
+        self.spark.conf.set(_USER_METADATA, user_metadata)
+        rows.write.format("delta").mode("overwrite").option("overwriteSchema", value=True).save(self.path)
+        return self._committed(user_metadata)
 
     def commit(self, rows: DataFrame, *, checkpoint: Checkpoint, into_empty: bool) -> Committed:
         lake = [column.name for column in self.contract.lake_columns]
@@ -63,11 +78,12 @@ class DeltaTable:
         key = self.contract.record_key
         is_newer = f"source.{CHANGE_SEQ} >= target.{CHANGE_SEQ}"
         lake = {column.name: f"source.`{column.name}`" for column in self.contract.lake_columns}
+        merge = self._table().alias("target").merge(rows.alias("source"), f"target.`{key}` = source.`{key}`")
+        if not lake.keys() <= self.columns().keys():
+            # Adds the columns that the actions name, and no others of the source, in the same commit.
+            merge = merge.withSchemaEvolution()
         (
-            self._table()
-            .alias("target")
-            .merge(rows.alias("source"), f"target.`{key}` = source.`{key}`")
-            .whenMatchedDelete(f"source.{c.DELETED} AND {is_newer}")
+            merge.whenMatchedDelete(f"source.{c.DELETED} AND {is_newer}")
             .whenMatchedUpdate(is_newer, lake)
             .whenNotMatchedInsert(f"NOT source.{c.DELETED}", lake)
             .execute()

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from autocorp_assets.contracts.model import CHANGE_SEQ, SOURCE_SYSTEM, SourceSystem, TableContract
 from spark_jobs import columns as c
 from spark_jobs.checkpoint import COMMIT_KEY, HUDI_METADATA_KEY, HUDI_PREFIX, Checkpoint
-from spark_jobs.lake_tables.table import Committed
+from spark_jobs.hadoop_files import HadoopFiles
+from spark_jobs.lake_tables.table import Committed, in_shape
 
 IS_DELETED = "_hoodie_is_deleted"
 """Hudi removes the record of an upserted row in which this is true."""
+META_PREFIX = "_hoodie_"
+"""Of the columns that Hudi adds."""
 HISTORY_HOURS = 30 * 24
+_COMMIT_FILE = re.compile(r"\d+\.(commit|replacecommit)")
+_PROPERTIES, _TABLE_NAME = "hoodie.properties", "hoodie.table.name="
 
 
 @dataclass(frozen=True)
@@ -27,21 +34,58 @@ class HudiTable:
     contract: TableContract
     path: str
 
+    def recover(self) -> None:
+        """On a local disk Hudi writes its own files in place, and a crash may leave one empty or cut off.
+
+        A commit whose file is not whole counts for nothing: without that file Hudi rolls its rows back with
+        the next write. A table whose properties are not whole has no rows yet.
+        """
+        files, folder = HadoopFiles(self.spark), f"{self.path}/.hoodie"
+        names = files.names(folder)
+        newest = max((name for name in names if _COMMIT_FILE.fullmatch(name)), default=None)
+        if newest is not None and not _is_json(files.text(f"{folder}/{newest}")):
+            files.delete(f"{folder}/{newest}")
+        elif (
+            newest is None and _PROPERTIES in names and _TABLE_NAME not in (files.text(f"{folder}/{_PROPERTIES}") or "")
+        ):
+            files.delete(folder)
+
     def newest_commit(self) -> str | None:
         instant = self._newest_instant()
         return None if instant is None else str(instant.requestedTime())
 
-    def stored(self, system: SourceSystem) -> DataFrame:
+    def columns(self) -> dict[str, str]:
+        meta = self._meta_client()
+        if meta is None or not meta.getCommitsTimeline().filterCompletedInstants().lastInstant().isPresent():
+            return {}
+        jvm: Any = self.spark.sparkContext._jvm
+        avro = jvm.org.apache.hudi.common.table.TableSchemaResolver(meta).getTableAvroSchema(False)
+        fields = StructType.fromJson(
+            json.loads(jvm.org.apache.hudi.AvroConversionUtils.convertAvroSchemaToStructType(avro).json())
+        )
+        return {field.name: field.dataType.simpleString() for field in fields if not field.name.startswith(META_PREFIX)}
+
+    def all_rows(self) -> DataFrame:
         rows = self.spark.read.format("hudi").load(self.path)
-        return rows.filter(F.col(SOURCE_SYSTEM) == str(system))
+        return rows.select(*(name for name in rows.columns if not name.startswith(META_PREFIX)))
+
+    def stored(self, system: SourceSystem) -> DataFrame:
+        return in_shape(self.all_rows(), self.contract.lake_columns).filter(F.col(SOURCE_SYSTEM) == str(system))
+
+    def replace_all(self, rows: DataFrame, checkpoint: Checkpoint) -> Committed:
+        rows = rows.withColumn(IS_DELETED, F.lit(False))
+        return self._write(rows, "insert_overwrite_table", checkpoint)
 
     def commit(self, rows: DataFrame, *, checkpoint: Checkpoint, into_empty: bool) -> Committed:
-        before = self.newest_commit()
         is_deleted = F.col(c.DELETED).alias(IS_DELETED)
+        rows = rows.select(*(column.name for column in self.contract.lake_columns), is_deleted)
+        return self._write(rows, "bulk_insert" if into_empty else "upsert", checkpoint)
+
+    def _write(self, rows: DataFrame, operation: str, checkpoint: Checkpoint) -> Committed:
+        before = self.newest_commit()
         (
-            rows.select(*(column.name for column in self.contract.lake_columns), is_deleted)
-            .write.format("hudi")
-            .options(**self._options("bulk_insert" if into_empty else "upsert"))
+            rows.write.format("hudi")
+            .options(**self._options(operation))
             .option(f"{HUDI_PREFIX}{COMMIT_KEY}", checkpoint.to_json())
             .mode("append")
             .save(self.path)
@@ -94,6 +138,13 @@ class HudiTable:
         return dict.fromkeys(keys, slots)
 
     def _newest_instant(self) -> Any | None:
+        meta = self._meta_client()
+        if meta is None:
+            return None
+        completed = meta.getCommitsTimeline().filterCompletedInstants()
+        return completed.lastInstant().get() if completed.lastInstant().isPresent() else None
+
+    def _meta_client(self) -> Any | None:
         jvm: Any = self.spark.sparkContext._jvm
         configuration: Any = self.spark.sparkContext._jsc.hadoopConfiguration()
         folder = jvm.org.apache.hadoop.fs.Path(f"{self.path}/.hoodie/hoodie.properties")
@@ -101,8 +152,7 @@ class HudiTable:
             return None
         storage = jvm.org.apache.hudi.storage.hadoop.HadoopStorageConfiguration(configuration)
         meta = jvm.org.apache.hudi.common.table.HoodieTableMetaClient.builder().setConf(storage).setBasePath(self.path)
-        completed = meta.build().getCommitsTimeline().filterCompletedInstants()
-        return completed.lastInstant().get() if completed.lastInstant().isPresent() else None
+        return meta.build()
 
     def _committed(self, instant: Any) -> Committed:
         jvm: Any = self.spark.sparkContext._jvm
@@ -122,3 +172,11 @@ class HudiTable:
             upserted=sum(stat["numInserts"] + stat["numUpdateWrites"] for stat in stats),
             deleted=sum(stat["numDeletes"] for stat in stats),
         )
+
+
+def _is_json(text: str | None) -> bool:
+    try:
+        json.loads(text or "")
+    except ValueError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -55,8 +56,9 @@ def main() -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # a log that cannot be written, for want of room, ends nothing
+        sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

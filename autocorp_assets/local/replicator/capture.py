@@ -50,18 +50,24 @@ class Capture:
         self._in_transaction = False
         self._is_known = False
         """Whether the current transaction is in raw already."""
+        self._until: int | None = None
+        self._held_back: bytes | None = None
+        """Start of the first transaction after `_until`, for the next run."""
 
     def run(self, *, until: int | None, stop: threading.Event) -> Checkpoint:
-        """Capture until raw has passed the LSN `until`, or `stop` is set: then what has arrived is committed.
+        """Capture until raw has every commit before the LSN `until` and none after it, or `stop` is set.
+
+        What has arrived is committed. It may be run again, from there.
 
         Raises:
             psycopg.Error: the stream broke.
         """
+        self._until = until
         self._stream.send_feedback(self.checkpoint.lsn, ask=True)
         tick = min(self._flush_seconds, _TICK_SECONDS if until is None else _HURRIED_TICK_SECONDS)
         asked = ticked = time.monotonic()
         while not stop.is_set() and (until is None or self.checkpoint.lsn < until):
-            message = self._stream.receive(tick)
+            message, self._held_back = self._held_back or self._stream.receive(tick), None
             if message is not None:
                 self._take(message)
             now = time.monotonic()
@@ -78,6 +84,11 @@ class Capture:
         self._drop_open_transaction_or_commit()
         return self.checkpoint
 
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Between two runs: something else was committed after the last checkpoint."""
+        self.checkpoint = checkpoint
+        self._batch = self._new_batch()
+
     def _take(self, message: bytes | Keepalive) -> None:
         if isinstance(message, Keepalive):
             if not self._in_transaction:
@@ -87,6 +98,10 @@ class Capture:
             return
         change = pgoutput.decode(message)
         match change:
+            case pgoutput.Begin(commit_lsn, _) if self._until is not None and commit_lsn >= self._until:
+                # Commits come in the order of the log: all those before `until` are here.
+                self._held_back = message
+                self._received = max(self._received, self._until)
             case pgoutput.Begin(commit_lsn, commit_time):
                 self._begin(commit_lsn, commit_time)
             case pgoutput.Commit(end_lsn):

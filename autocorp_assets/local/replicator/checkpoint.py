@@ -41,7 +41,7 @@ class Checkpoint:
     """Root of the lake, relative to the state folder, so that both can move together."""
     generation: int = 0
     whole_generation: int = 0
-    """The newest generation that holds every table; later ones are of truncated tables."""
+    """The newest generation that holds every table; later ones are of single tables."""
     lsn: int = 0
     """All commits that end at or before it are in raw; 0 while there is no complete load to go on from."""
     previous_lsn: int = 0

@@ -1,15 +1,18 @@
-"""Full load: every table at the exported snapshot from which the slot's changes go on.
+"""Loads: tables at an exported snapshot, which tells exactly which changes are newer.
 
-Nothing of it is visible, or remembered, before all of it is: a crash starts it again.
+A full load is of every table, at the snapshot from which the slot's changes go on; a reload is of some,
+at that of a slot of its own. Nothing of a load is visible, or remembered, before all of it is: a crash
+starts it again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import secrets
 import select
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -35,6 +38,51 @@ Progress = Callable[[str, int], None]
 """Told of a table and its rows so far, after each chunk; what it raises ends the load."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StagedLoad:
+    """Tables as they were at one position of the source's log, staged and not yet committed."""
+
+    position: int
+    """The load holds what was committed before it, and nothing else."""
+    started: datetime
+    moment: datetime
+    """The source's clock, shortly before the position."""
+    rows: Mapping[str, int]
+    renames: Mapping[str, tuple[Rename, ...]]
+    """LOAD files by table; none of an empty one."""
+
+    def committed_after(self, checkpoint: Checkpoint, zone: RawZone) -> Checkpoint:
+        """The checkpoint that commits the load as a generation of its own.
+
+        Args:
+            checkpoint: the last one, to which exactly the changes before `position` belong.
+            zone: where the files are staged; the manifest joins them.
+        """
+        clock = sequence.ChangeClock(time=checkpoint.sequence_time, counter=checkpoint.counter)
+        generation = max(checkpoint.generation, zone.last_generation()) + 1
+        names = {table: [rename.final.rsplit("/", 1)[-1] for rename in files] for table, files in self.renames.items()}
+        announcement = zone.stage_manifest(
+            manifest(
+                generation=generation,
+                start_sequence=clock.next(),
+                started_at=_utc_text(self.started),
+                completed_at=_utc_text(datetime.now(UTC)),
+                files={table: (self.rows[table], files) for table, files in names.items()},
+            )
+        )
+        numbers = {table: int(files[-1][4:12], 16) for table, files in names.items() if files}
+        return replace(
+            checkpoint,
+            generation=generation,
+            sequence_time=clock.time,
+            counter=clock.counter,
+            # Readers look from the load's start on for changes that are newer than it.
+            file_time=max(checkpoint.file_time, sequence.file_time(self.started)),
+            load_files={**checkpoint.load_files, **numbers},
+            renames=(*(rename for files in self.renames.values() for rename in files), announcement),
+        )
+
+
 def load(
     *, dsn: str, zone: RawZone, claim: Checkpoint, on_progress: Progress, on_wait: Callable[[], None]
 ) -> Checkpoint:
@@ -50,53 +98,76 @@ def load(
     Raises:
         psycopg.Error: the source failed; the slot may be there without a use.
     """
+    staged = stage(
+        dsn=dsn,
+        zone=zone,
+        tables=tuple(TABLES),
+        slot=claim.slot,
+        load_files=claim.load_files,
+        on_progress=on_progress,
+        on_wait=on_wait,
+    )
+    time = max(claim.sequence_time, sequence.sequence_time(staged.moment))
+    at_position = replace(claim, lsn=staged.position, previous_lsn=claim.lsn, sequence_time=time)
+    loaded = staged.committed_after(at_position, zone)
+    return replace(loaded, whole_generation=loaded.generation)
+
+
+def stage(
+    *,
+    dsn: str,
+    zone: RawZone,
+    tables: Sequence[str],
+    slot: str | None,
+    load_files: Mapping[str, int],
+    on_progress: Progress,
+    on_wait: Callable[[], None],
+) -> StagedLoad:
+    """Read tables at the consistent point of a new slot.
+
+    Only a slot tells which commits its snapshot holds: a commit may be in the log, and streamed, before
+    an ordinary snapshot shows it.
+
+    Args:
+        dsn: the source.
+        zone: where to.
+        tables: which.
+        slot: name of the slot, which stays; None is one that ends with the reading.
+        load_files: number of the last LOAD file, by table.
+        on_progress: told as rows arrive.
+        on_wait: called while the source waits for transactions that are open; what it raises ends the load.
+
+    Raises:
+        psycopg.Error: the source failed; a named slot may be there without a use.
+        ReplicationError: the source lacks a table, or its rows cannot be read.
+    """
     started = datetime.now(UTC)
-    generation = max(claim.generation, zone.last_generation()) + 1
     with contextlib.closing(source.connect(dsn, replication=True)) as exporter:
         moment = _source_time(dsn)
-        consistent_point, snapshot = _create_slot(exporter, claim.slot, on_wait)
+        position, snapshot = _create_slot(exporter, slot, on_wait)
         # The exporter's connection stays idle: its next command would end the snapshot.
         with source.connect(dsn) as reader, reader.transaction():
-            tables = _enter(reader, snapshot)
             loaded = {
-                table.name: _load_table(reader, table, zone, _last_load_file(zone, claim, table), on_progress)
-                for table in tables
+                table.name: _load_table(reader, table, zone, _last_load_file(zone, load_files, table), on_progress)
+                for table in _enter(reader, snapshot, tables)
             }
-    clock = sequence.ChangeClock(time=max(claim.sequence_time, sequence.sequence_time(moment)), counter=claim.counter)
-    files = {
-        name: (rows, [rename.final.rsplit("/", 1)[-1] for rename in names]) for name, (rows, names) in loaded.items()
-    }
-    announcement = zone.stage_manifest(
-        manifest(
-            generation=generation,
-            start_sequence=clock.next(),
-            started_at=_utc_text(started),
-            completed_at=_utc_text(datetime.now(UTC)),
-            files=files,
-        )
-    )
-    return replace(
-        claim,
-        generation=generation,
-        whole_generation=generation,
-        lsn=consistent_point,
-        previous_lsn=claim.lsn,
-        sequence_time=clock.time,
-        counter=clock.counter,
-        load_files={
-            **claim.load_files,
-            **{name: int(names[-1][4:12], 16) for name, (_, names) in files.items() if names},
-        },
-        renames=(*(rename for _, renames in loaded.values() for rename in renames), announcement),
+    return StagedLoad(
+        position=position,
+        started=started,
+        moment=moment,
+        rows={name: rows for name, (rows, _) in loaded.items()},
+        renames={name: tuple(renames) for name, (_, renames) in loaded.items()},
     )
 
 
-def _create_slot(exporter: psycopg.Connection, name: str, on_wait: Callable[[], None]) -> tuple[int, str]:
+def _create_slot(exporter: psycopg.Connection, name: str | None, on_wait: Callable[[], None]) -> tuple[int, str]:
     """The slot's consistent point, and the snapshot that shows exactly what was committed before it.
 
     The source waits for the end of every transaction that is open; `on_wait` may give that up.
     """
-    command = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')").format(sql.Identifier(name))
+    kind = sql.SQL("TEMPORARY LOGICAL" if name is None else "LOGICAL")
+    identifier = sql.Identifier(name or f"autocorp_reload_{secrets.token_hex(8)}")
+    command = sql.SQL("CREATE_REPLICATION_SLOT {} {} pgoutput (SNAPSHOT 'export')").format(identifier, kind)
     libpq = exporter.pgconn
     libpq.send_query(command.as_bytes(exporter))
     try:
@@ -117,14 +188,14 @@ def _create_slot(exporter: psycopg.Connection, name: str, on_wait: Callable[[], 
     return (int(high, 16) << 32) + int(low, 16), snapshot
 
 
-def _enter(reader: psycopg.Connection, snapshot: str) -> list[SourceTable]:
+def _enter(reader: psycopg.Connection, snapshot: str, tables: Sequence[str]) -> list[SourceTable]:
     """See the snapshot, and keep the tables' shapes still while they are read."""
     reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     reader.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
     reader.execute("SET LOCAL lock_timeout = '30s'")
-    for name in TABLES:
+    for name in tables:
         reader.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(SOURCE_SCHEMA, name)))
-    return [from_catalog(reader, name) for name in TABLES]
+    return [from_catalog(reader, name) for name in tables]
 
 
 def _load_table(
@@ -190,8 +261,8 @@ def _parse(table: SourceTable, lines: list[Buffer]) -> list[pa.Array]:
     return [column.combine_chunks() for column in parsed.columns]
 
 
-def _last_load_file(zone: RawZone, claim: Checkpoint, table: SourceTable) -> int:
-    return max(claim.load_files.get(table.name, 0), zone.last_load_file(table.name))
+def _last_load_file(zone: RawZone, load_files: Mapping[str, int], table: SourceTable) -> int:
+    return max(load_files.get(table.name, 0), zone.last_load_file(table.name))
 
 
 def _source_time(dsn: str) -> datetime:

@@ -18,7 +18,9 @@ from autocorp_assets.local import durable
 from autocorp_assets.local.replicator import full_load, source
 from autocorp_assets.local.replicator.capture import Capture
 from autocorp_assets.local.replicator.checkpoint import Checkpoint, ReplicationError
+from autocorp_assets.local.replicator.full_load import StagedLoad
 from autocorp_assets.local.replicator.raw_zone import STAGING, RawFileMissingError, RawZone
+from autocorp_assets.local.replicator.reloads import Reloads
 from autocorp_assets.local.replicator.status import Phase, StatusFile, exclusive
 from autocorp_assets.local.replicator.stream import ReplicationStream
 from autocorp_assets.local.replicator.trust import reason_to_load
@@ -34,6 +36,10 @@ class _StoppedError(Exception):
 
 class _ReloadError(Exception):
     """Changes may have been missed: only a load of all tables makes the lake equal to the source again."""
+
+
+class _TablesRequestedError(Exception):
+    """Tables are to be loaded anew: the stream ends, and goes on once they are staged."""
 
 
 def replicate(
@@ -69,20 +75,29 @@ def replicate(
         TimeoutError: the deadline has passed; what was committed stays.
         psycopg.Error: the source refused for a reason that waiting does not mend.
     """
-    durable.make_folder(state.resolve())
-    staging = lake.resolve() / STAGING
-    durable.make_folder(staging)
-    with exclusive(state), exclusive(staging):
-        replicator = _Replicator(
-            dsn=dsn,
-            zone=RawZone(lake=lake.resolve(), state=state),
-            stop=stop or threading.Event(),
-            log=on_progress or (lambda _: None),
-            flush_seconds=flush_seconds,
-            deadline=None if deadline_seconds is None else time.monotonic() + deadline_seconds,
-            slot=slot,
+    try:
+        durable.make_folder(state.resolve())
+        staging = lake.resolve() / STAGING
+        durable.make_folder(staging)
+        with exclusive(state), exclusive(staging):
+            replicator = _Replicator(
+                dsn=dsn,
+                zone=RawZone(lake=lake.resolve(), state=state),
+                stop=stop or threading.Event(),
+                log=on_progress or (lambda _: None),
+                flush_seconds=flush_seconds,
+                deadline=None if deadline_seconds is None else time.monotonic() + deadline_seconds,
+                slot=slot,
+            )
+            return replicator.run(until_caught_up=until_caught_up)
+    except TimeoutError:  # an OSError too
+        raise
+    except OSError as error:
+        msg = (
+            f"raw cannot be written ({error}): make room on the disk of {lake} and {state}. Nothing is lost: the "
+            "source keeps its changes meanwhile, and the next start goes on from the last that is in raw"
         )
-        return replicator.run(until_caught_up=until_caught_up)
+        raise ReplicationError(msg) from error
 
 
 class _Replicator:
@@ -105,6 +120,7 @@ class _Replicator:
         self._deadline = deadline
         self._slot = slot
         self._status = StatusFile(zone.state)
+        self._reloads = Reloads(dsn=dsn, zone=zone, log=log)
         self._until: int | None = None
         self._reload_reason: str | None = None
         self._monitored = 0.0
@@ -116,7 +132,8 @@ class _Replicator:
         try:
             checkpoint = self._run(until_caught_up=until_caught_up)
         except BaseException as error:
-            self._status.update(phase=Phase.FAILED, error=f"{type(error).__name__}: {error}")
+            with contextlib.suppress(OSError):  # of a full disk, too, it is the error that counts
+                self._status.update(phase=Phase.FAILED, error=f"{type(error).__name__}: {error}")
             raise
         self._status.update(
             phase=Phase.STOPPED, lsn=checkpoint.lsn or None, generation=checkpoint.generation, error=None
@@ -129,6 +146,8 @@ class _Replicator:
                 with contextlib.suppress(_StoppedError):
                     self._session(until_caught_up=until_caught_up)
                 break
+            except _TablesRequestedError:
+                continue
             except (_ReloadError, psycopg.errors.UndefinedObject) as error:
                 self._reload_reason = str(error).splitlines()[0]
                 self._check_deadline()
@@ -138,13 +157,14 @@ class _Replicator:
         return self._checkpoint()
 
     def _session(self, *, until_caught_up: bool) -> None:
-        """One connection's life: prepare, load if need be, then stream."""
+        """One connection's life: prepare, load what has to be, then stream."""
         with source.connect(self._dsn) as connection:
             source.require_logical(connection)
             if until_caught_up and self._until is None:
                 self._until = source.committed_lsn(connection)
             checkpoint = self._prepare(connection)
-            if self._until is not None and checkpoint.lsn >= self._until:
+            staged = self._stage_requested(connection, checkpoint)
+            if staged is None and self._until is not None and checkpoint.lsn >= self._until:
                 return
             # Not the connection's own context, which would want to commit in the middle of the stream.
             with contextlib.closing(source.connect(self._dsn, replication=True)) as replication:
@@ -160,6 +180,11 @@ class _Replicator:
                     on_tick=partial(self._tick, connection),
                     log=self._log,
                 )
+                if staged is not None:
+                    reached = capture.run(until=staged.position, stop=self._stop)
+                    if reached.lsn < staged.position:
+                        return
+                    capture.go_on_from(self._reloads.commit(staged, reached))
                 capture.run(until=self._until, stop=self._stop)
 
     def _prepare(self, connection: psycopg.Connection) -> Checkpoint:
@@ -194,6 +219,7 @@ class _Replicator:
 
     def _load(self, connection: psycopg.Connection, claim: Checkpoint) -> Checkpoint:
         source.ensure_publication(connection)
+        requested = self._reloads.pending()
         try:
             loaded = full_load.load(
                 dsn=self._dsn, zone=self._zone, claim=claim, on_progress=self._loaded, on_wait=self._waiting
@@ -204,8 +230,19 @@ class _Replicator:
                 source.drop_slot(connection, self._slot)
             raise
         self._zone.commit(loaded)
+        self._reloads.settle(requested)
         self._log(f"generation {loaded.generation} loaded: {sum(self._status.status.rows_loaded.values())} rows")
         return replace(loaded, renames=())
+
+    def _stage_requested(self, connection: psycopg.Connection, checkpoint: Checkpoint) -> StagedLoad | None:
+        """The tables that somebody wants loaded anew, None without any."""
+        tables = self._reloads.begin(connection)
+        if not tables:
+            return None
+        reason = f"a load of {', '.join(tables)} was requested"
+        self._log(reason)
+        self._status.update(phase=Phase.LOADING, generation_reason=reason, rows_loaded={}, error=None)
+        return self._reloads.stage(tables, checkpoint, on_progress=self._loaded, on_wait=self._waiting)
 
     def _discard(self, connection: psycopg.Connection, checkpoint: Checkpoint, slot: source.Slot) -> None:
         """Drop a slot of ours that is of no more use.
@@ -255,7 +292,7 @@ class _Replicator:
         flushed = {} if checkpoint.changes == self._status.status.changes else {"last_flush_at": _now_text()}
         self._status.update(
             phase=Phase.STREAMING,
-            error=None,
+            error=self._reloads.delay,
             lsn=checkpoint.lsn,
             generation=checkpoint.generation,
             changes=checkpoint.changes,
@@ -265,6 +302,8 @@ class _Replicator:
         if time.monotonic() - self._monitored >= _MONITOR_SECONDS:
             self._monitored = time.monotonic()
             self._monitor(connection)
+        if self._reloads.is_due:
+            raise _TablesRequestedError
 
     def _monitor(self, connection: psycopg.Connection) -> None:
         slot = source.slot(connection, self._slot)

@@ -53,6 +53,10 @@ _PUBLISHED = """
       AND p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND p.pubviaroot
       AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL
 """
+_PRESENT = """
+    SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(schema)s AND c.relname = ANY(%(tables)s) AND c.relkind IN ('r', 'p')
+"""
 _SLOT = """
     SELECT s.active_pid, s.database, s.plugin, s.confirmed_flush_lsn - '0/0'::pg_lsn AS confirmed,
            to_jsonb(s) ->> 'wal_status' AS wal_status, to_jsonb(s) ->> 'invalidation_reason' AS invalidation,
@@ -128,10 +132,20 @@ def require_logical(connection: psycopg.Connection) -> None:
         raise ReplicationError(msg)
 
 
+def missing(connection: psycopg.Connection) -> list[str]:
+    """Contract tables that the source does not have."""
+    rows = connection.execute(_PRESENT, {"schema": SOURCE_SCHEMA, "tables": list(TABLES)})
+    present = {row[0] for row in rows}
+    return [table for table in TABLES if table not in present]
+
+
 def unpublished(connection: psycopg.Connection) -> list[str]:
-    """Contract tables that the publication does not give whole: every row, column and kind of change."""
+    """Contract tables that the publication does not give whole: every row, column and kind of change.
+
+    One that the source no longer has is none of them: it has no changes to miss.
+    """
     rows = connection.execute(_PUBLISHED, {"publication": PUBLICATION, "schema": SOURCE_SCHEMA})
-    published = {row[0] for row in rows}
+    published = {row[0] for row in rows}.union(missing(connection))
     return [table for table in TABLES if table not in published]
 
 
@@ -141,7 +155,7 @@ def ensure_publication(connection: psycopg.Connection) -> bool:
     Raises:
         ReplicationError: the role may not; the text has the SQL for one who may.
     """
-    if not unpublished(connection):
+    if not unpublished(connection) and not missing(connection):
         return False
     exists = connection.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", (PUBLICATION,)).fetchone()
     name = sql.Identifier(PUBLICATION)
@@ -185,6 +199,17 @@ def slot(connection: psycopg.Connection, name: str) -> Slot | None:
     return Slot(
         active_pid=active_pid, confirmed=int(confirmed or 0), is_lost=is_lost, retained_bytes=int(retained or 0)
     )
+
+
+def slot_log_limit(connection: psycopg.Connection) -> int | None:
+    """Bytes of log that the source keeps for a slot before it gives the slot up; None: as many as it takes.
+
+    Before PostgreSQL 13 there was no limit.
+    """
+    megabytes = connection.execute(
+        "SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'"
+    ).fetchone()
+    return None if megabytes is None or megabytes[0] < 0 else int(megabytes[0]) * 1024 * 1024
 
 
 def lsn_text(lsn: int) -> str:

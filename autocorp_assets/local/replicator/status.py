@@ -45,7 +45,7 @@ class ReplicationStatus:
     """What raw has passed, as of `updated_at`; `status.position` is exact."""
     generation: int = 0
     generation_reason: str | None = None
-    """Why all tables were loaded, or loaded again, since the process started."""
+    """Why tables were loaded, or loaded again, since the process started."""
     rows_loaded: dict[str, int] = field(default_factory=dict)
     changes: int = 0
     """Changes written since the state folder exists."""

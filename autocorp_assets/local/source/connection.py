@@ -14,7 +14,7 @@ from autocorp_assets.local.source.postgres import EmbeddedPostgres
 if TYPE_CHECKING:
     from autocorp_assets.settings import Settings
 
-__all__ = ["Source", "SourceError", "embedded", "ensure_seeded", "open_source", "without_password"]
+__all__ = ["Source", "SourceError", "embedded", "ensure_seeded", "open_source", "running_dsn", "without_password"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,16 @@ def without_password(dsn: str) -> tuple[str, str | None]:
 def embedded(settings: Settings) -> EmbeddedPostgres:
     """The data folder's own server, in whatever state it is."""
     return EmbeddedPostgres(settings.source_folder)
+
+
+def running_dsn(settings: Settings) -> str | None:
+    """Connection string of the source if it may be up; None for an embedded one that does not run."""
+    if settings.source_dsn is not None:
+        return settings.source_dsn.get_secret_value()
+    if not settings.source_folder.is_dir():
+        return None
+    server = embedded(settings)
+    return server.dsn if server.is_running() else None
 
 
 @contextmanager

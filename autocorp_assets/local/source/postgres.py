@@ -129,6 +129,13 @@ class EmbeddedPostgres:
                 return
         raise SourceError(f"The server (process {postmaster.pid}) does not end. Its log: {self.cluster.log}")
 
+    @contextlib.contextmanager
+    def kept_away(self) -> Generator[None]:
+        """Stopped, and started by nobody while inside: who calls `start` waits until then."""
+        with self._locked():
+            self.stop()
+            yield
+
     def _settle(self) -> bool:
         """Wait while a server comes or goes; whether one is there then."""
         deadline = time.monotonic() + _START_SECONDS

@@ -1,0 +1,108 @@
+"""The scheduled check of references over whole tables: rows without a parent, each with the parent's reason."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.contracts.model import References, TableContract
+from autocorp_assets.lake.storage import LakeStorage
+
+if TYPE_CHECKING:
+    from autocorp_assets.checks.orphans import Orphans
+
+REFERENCES = "references"
+SAMPLE = 20
+"""Rows without a parent that a result lists, for each reference."""
+
+
+class ReferencesConfig(dg.Config):
+    """How long a row must have been quiet."""
+
+    quiet_minutes: float = 5
+    """Rows that changed later are not judged: tables commit apart, so a parent may be a commit behind."""
+
+
+def reference_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> list[dg.AssetChecksDefinition]:
+    """One check for each table that refers to another; it reads whole tables, so it has a schedule of its own."""
+    return [_check(contract, condition) for contract in contracts.values() if references_of(contract)]
+
+
+def references_of(contract: TableContract) -> list[References]:
+    """The contract's references."""
+    return [rule for rule in contract.rules if isinstance(rule, References)]
+
+
+def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
+    named = ", ".join(f"{rule.column} to {rule.to_table}" for rule in references_of(contract))
+
+    @dg.asset_check(
+        asset=curated_key(contract.name),
+        automation_condition=condition,
+        name=REFERENCES,
+        description=(
+            f"Every row's parent is there: {named}. A row without one is kept, and the sample tells what became of "
+            "the parent: in quarantine, in a refused file, in a delivery that has not arrived. Mend that, and the "
+            "next curation brings it in; `autocorp trace` tells the parent's history."
+        ),
+    )
+    def references(config: ReferencesConfig, lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
+        return judge_references(lake, contract, now=datetime.now(UTC), quiet_minutes=config.quiet_minutes)
+
+    return references
+
+
+def judge_references(
+    lake: LakeStorage, contract: TableContract, *, now: datetime, quiet_minutes: float
+) -> dg.AssetCheckResult:
+    """A warning if rows break a reference; they are counted, and the newest listed with the parent's reason."""
+    from autocorp_assets.checks.orphans import find_orphans, reasons
+    from autocorp_assets.query.engine import LakeQuery
+
+    quiet_since = now - timedelta(minutes=quiet_minutes)
+    with LakeQuery(lake.root).connect() as connection:
+        found = [
+            find_orphans(connection, contract, rule, quiet_since=quiet_since, limit=SAMPLE)
+            for rule in references_of(contract)
+        ]
+    broken = [orphans for orphans in found if orphans.rows]
+    metadata: dict[str, Any] = {
+        "rows_checked": {orphans.rule.column: orphans.rows_checked for orphans in found},
+        "rows_without_parent": {orphans.rule.column: orphans.rows for orphans in found},
+        "quiet_minutes": quiet_minutes,
+    }
+    for orphans in broken:
+        told = reasons(lake, contract, orphans.rule, orphans.sample)
+        metadata[f"without_{orphans.rule.to_table}"] = _table(contract, orphans, told)
+    return dg.AssetCheckResult(
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(_describe(orphans) for orphans in broken) or None,
+        metadata=metadata,
+    )
+
+
+def _describe(orphans: "Orphans") -> str:
+    rule = orphans.rule
+    return f"{orphans.rows:,} of {orphans.rows_checked:,} rows have no {rule.to_table} by their {rule.column}"
+
+
+def _table(contract: TableContract, orphans: "Orphans", told: Sequence[str]) -> dg.TableMetadataValue:
+    column = orphans.rule.column
+    is_shown = not contract.column_by_name[column].personal
+    rows: Iterable[dict[str, str]] = (
+        {
+            "record_key": orphan.record_key,
+            **({column: orphan.value} if is_shown else {}),
+            "raw_file": orphan.raw_file,
+            "parent": reason,
+        }
+        for orphan, reason in zip(orphans.sample, told, strict=True)
+    )
+    records = [dg.TableRecord(row) for row in rows]
+    names = records[0].data if records else ()
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))

@@ -1,0 +1,94 @@
+"""The scheduled check that each record is stored once, over the whole table."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.contracts.model import SOURCE_SYSTEM, TableContract, Unique
+from autocorp_assets.lake.storage import LakeStorage
+
+if TYPE_CHECKING:
+    import duckdb
+
+UNIQUE_KEYS = "unique_keys"
+SAMPLE = 20
+"""Records that a result lists."""
+
+
+def unique_key_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> list[dg.AssetChecksDefinition]:
+    """One check a table; each reads the key columns of all of it, so it has a schedule of its own."""
+    return [_check(contract, condition) for contract in contracts.values()]
+
+
+def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
+    values = "".join(f" No two rows of one source share {' and '.join(columns)}." for columns in _unique(contract))
+
+    @dg.asset_check(
+        asset=curated_key(contract.name),
+        automation_condition=condition,
+        name=UNIQUE_KEYS,
+        description=(
+            f"Each {contract.record_key} is stored once. If not, a merge doubled rows: keep the lake as it is, and "
+            f"compare it with its source by `autocorp reconcile {contract.name}`.{values}"
+            f"{' Values that repeat mirror the source: correct them there.' if values else ''}"
+        ),
+    )
+    def unique_keys(lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
+        return judge_unique_keys(lake, contract)
+
+    return unique_keys
+
+
+def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetCheckResult:
+    """An error for a record stored twice; a warning for other values that the contract calls unique."""
+    from autocorp_assets.query.engine import LakeQuery
+
+    with LakeQuery(lake.root).connect() as connection:
+        doubled = _repeated(connection, contract, [contract.record_key])
+        shared = {
+            columns: found
+            for columns in _unique(contract)
+            if (found := _repeated(connection, contract, [*_system(contract), *columns]))
+        }
+    findings = [f"{len(doubled):,} records are stored more than once"] if doubled else []
+    findings += [f"{len(found):,} values of {', '.join(columns)} repeat" for columns, found in shared.items()]
+    metadata: dict[str, Any] = {
+        "records_doubled": len(doubled),
+        "values_repeated": {", ".join(columns): len(found) for columns, found in shared.items()},
+        **({"doubled": doubled[:SAMPLE]} if doubled else {}),
+        # Named by a record that has the value: the value itself may be personal.
+        **{f"repeated_{'_'.join(columns)}": found[:SAMPLE] for columns, found in shared.items()},
+    }
+    return dg.AssetCheckResult(
+        passed=not findings,
+        severity=dg.AssetCheckSeverity.ERROR if doubled else dg.AssetCheckSeverity.WARN,
+        description="; ".join(findings) or None,
+        metadata=metadata,
+    )
+
+
+def _repeated(connection: "duckdb.DuckDBPyConnection", contract: TableContract, columns: Sequence[str]) -> list[str]:
+    """For each value that several rows have, one of their records. A value with a NULL in it repeats none."""
+    from autocorp_assets.query.engine import LAKE_SCHEMA
+
+    names = ", ".join(f'"{name}"' for name in columns)
+    known = " AND ".join(f'"{name}" IS NOT NULL' for name in columns)
+    found = connection.execute(
+        f"""
+        SELECT min("{contract.record_key}")::VARCHAR AS record FROM {LAKE_SCHEMA}.{contract.name}
+        WHERE {known} GROUP BY {names} HAVING count(*) > 1 ORDER BY record
+        """  # noqa: S608 names are the contracts'
+    )
+    return [record for (record,) in found.fetchall()]
+
+
+def _unique(contract: TableContract) -> list[tuple[str, ...]]:
+    return [rule.columns for rule in contract.rules if isinstance(rule, Unique)]
+
+
+def _system(contract: TableContract) -> list[str]:
+    return [SOURCE_SYSTEM] if contract.has_two_systems else []

@@ -1,0 +1,167 @@
+"""`autocorp reconcile`: whether the lake holds what the source says, row by row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autocorp_assets.cli.sync import progress_display
+from autocorp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from autocorp_assets.reconciliation.findings import TableReconciliation
+    from autocorp_assets.resources.ports import Progress
+
+app = typer.Typer()
+EXAMPLES = """
+All tables: autocorp reconcile
+
+A range of one table's keys: autocorp reconcile sales_order --from 1 --to 5000
+
+What differs, with jq: autocorp reconcile --json | jq '.tables[] | select(.differences > 0) | .sample'
+"""
+KEYS_SHOWN = 5
+"""Of one kind; --json has more."""
+
+
+@app.command("reconcile", epilog=EXAMPLES)
+def reconcile_command(
+    *,
+    table: Annotated[list[str] | None, typer.Argument(help="Only these tables.", show_default=False)] = None,
+    key_from: Annotated[str | None, typer.Option("--from", metavar="KEY", help="Only keys from this one on.")] = None,
+    key_to: Annotated[str | None, typer.Option("--to", metavar="KEY", help="Only keys up to this one.")] = None,
+    deadline: Annotated[float, typer.Option(help="Seconds that a table may wait for replication.")] = 300,
+    statement: Annotated[float, typer.Option(help="Seconds that one query of the source may take.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+) -> None:
+    """Compare source and lake by key and value; exit code 1 if they differ.
+
+    Works while everything goes on: a key that a raw file not yet applied changes is waiting, one whose last change
+    is in quarantine is named with it, and neither is a difference. Costs the source one scan of each table.
+
+    JSON: {"ok": bool, "tables": [{"table", "commit", "rows_source", "rows_lake", "buckets", "buckets_differing",
+    "keys_read_again", "differences", "waiting", "quarantined", "unsettled", "columns_left_out", "seconds",
+    "sample": [{"key", "verdict", "detail"}]}]}. `unsettled` keys differ, and replication did not get far enough to
+    tell why.
+    """
+    with progress_display() as on_progress:
+        found = list(
+            _compared(table, key_from, key_to, deadline=deadline, statement=statement, on_progress=on_progress)
+        )
+    ok = not any(one.differences for one in found)
+    if as_json:
+        typer.echo(json.dumps({"ok": ok, "tables": [to_dict(one) for one in found]}, indent=2))
+    else:
+        _show(found)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _compared(
+    tables: Sequence[str] | None,
+    key_from: str | None,
+    key_to: str | None,
+    *,
+    deadline: float,
+    statement: float,
+    on_progress: Progress,
+) -> Iterator[TableReconciliation]:
+    from autocorp_assets.contracts import TABLES
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.reconciliation.keys import KeyRange
+    from autocorp_assets.reconciliation.reconcile import Reconciler
+    from autocorp_assets.reconciliation.source_table import SourceTable
+    from autocorp_assets.resources.local_replication import LocalReplication
+    from autocorp_assets.resources.local_source import LocalSource
+
+    if unknown := [name for name in tables or () if name not in TABLES]:
+        message = f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}"
+        raise typer.BadParameter(message)
+    contracts = [TABLES[name] for name in tables or TABLES]
+    try:
+        ranges = [KeyRange.parse(contract, key_from, key_to) for contract in contracts]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    settings = Settings()
+    reconciler = Reconciler(
+        lake=LakeStorage(settings.lake),
+        replication=LocalReplication(settings=settings),
+        deadline_seconds=deadline,
+        on_progress=on_progress,
+    )
+    with LocalSource(settings=settings).connect(statement_seconds=statement) as connection:
+        for contract, keys in zip(contracts, ranges, strict=True):
+            yield reconciler.compare(SourceTable.of(connection, contract), keys)
+
+
+def to_dict(found: TableReconciliation) -> dict[str, Any]:
+    """The documented JSON of one table."""
+    from autocorp_assets.reconciliation.findings import Verdict
+
+    return {
+        "table": found.table,
+        "commit": found.commit,
+        "rows_source": found.source_rows,
+        "rows_lake": found.lake_rows,
+        "buckets": found.buckets,
+        "buckets_differing": found.buckets_differing,
+        "keys_read_again": found.keys_read_again,
+        "differences": found.differences,
+        "waiting": found.counts[Verdict.WAITING],
+        "quarantined": found.counts[Verdict.QUARANTINED],
+        "unsettled": found.unsettled,
+        "columns_left_out": list(found.columns_left_out),
+        "seconds": found.seconds,
+        "sample": [
+            {"key": finding.key, "verdict": str(finding.verdict), "detail": finding.detail} for finding in found.sample
+        ],
+    }
+
+
+def _show(found: Sequence[TableReconciliation]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from autocorp_assets.reconciliation.findings import Verdict
+
+    # Narrow enough for a terminal of 80 columns.
+    shown = Table(
+        "table", "source", "lake", "buckets", "waiting", "quarantined", "differences", box=None, padding=(0, 1)
+    )
+    shown.columns[0].no_wrap = True
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    for one in found:
+        shown.add_row(
+            one.table,
+            f"{one.source_rows:,}",
+            f"{one.lake_rows:,}",
+            f"{one.buckets:,}",
+            f"{one.counts[Verdict.WAITING]:,}",
+            f"{one.counts[Verdict.QUARANTINED]:,}",
+            f"{one.differences:,}",
+        )
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(shown)
+    for one in found:
+        for line in told(one):
+            console.print(line, markup=False, style="yellow" if one.differences else None)
+
+
+def told(found: TableReconciliation) -> Iterator[str]:
+    """What is to be said of a table, keys of one kind together."""
+    from autocorp_assets.reconciliation.findings import Verdict
+
+    groups: dict[tuple[Verdict, str], list[str]] = {}
+    for finding in found.sample:
+        groups.setdefault((finding.verdict, finding.detail), []).append("" if finding.key is None else str(finding.key))
+    for (verdict, detail), keys in groups.items():
+        shown = ", ".join(keys[:KEYS_SHOWN]) + (", …" if len(keys) > KEYS_SHOWN else "")
+        yield f"{found.table}: {verdict}{f' ({detail})' if detail else ''}: {shown}"
+    if found.columns_left_out:
+        yield f"{found.table}: not compared, since the source lacks them: {', '.join(found.columns_left_out)}"
+    if found.differences:
+        yield f"{found.table}: `autocorp reload {found.table}` mends it from the source"

@@ -1,0 +1,113 @@
+"""Raw files judged again: after a rule or a file was mended, or when an account is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.operations.sync import SyncReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineReplay:
+    """What judging a table's quarantined rows again came to."""
+
+    table: str
+    files: tuple[str, ...]
+    """Judged again."""
+    missing: tuple[str, ...]
+    """No longer in raw: what they have in quarantine stays there."""
+    before: int
+    """Rows in quarantine before, of `files` and `missing` alike."""
+    after: int
+    stays: dict[str, int]
+    """Rows by reason; one with two reasons counts for both."""
+    report: SyncReport | None
+    """Of the pass; None when there was nothing to judge."""
+
+    @property
+    def left(self) -> int:
+        """Rows that are no longer in quarantine, less those that have come into it."""
+        return self.before - self.after
+
+    @property
+    def ok(self) -> bool:
+        return self.report is None or self.report.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """The documented JSON of `autocorp quarantine replay --json`."""
+        value = asdict(self) | {"left": self.left, "ok": self.ok}
+        value["report"] = self.report.to_dict() if self.report else None
+        return value
+
+
+def replay(
+    settings: Settings, table: str, files: Collection[str], *, on_progress: Callable[[str], None] = lambda _: None
+) -> SyncReport:
+    """Judges and applies raw files of a table again, in one pass through the Dagster instance.
+
+    Args:
+        settings: of the deployment.
+        table: the table.
+        files: raw paths, relative to the lake's root.
+        on_progress: takes one line for the operator.
+    """
+    from autocorp_assets.operations.sync import sync
+
+    return sync(settings, [table], again={table: sorted(files)}, on_progress=on_progress)
+
+
+def replay_quarantine(
+    settings: Settings,
+    table: str,
+    files: Collection[str] | None = None,
+    *,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> QuarantineReplay:
+    """Judges again the files that have rows in the table's quarantine.
+
+    Args:
+        settings: of the deployment.
+        table: the table.
+        files: only these of them.
+        on_progress: takes one line for the operator.
+    """
+    from autocorp_assets.lake.accounting import FileState, table_accounting
+    from autocorp_assets.lake.quarantine import Quarantine
+    from autocorp_assets.lake.storage import LakeStorage
+
+    lake = LakeStorage(settings.lake)
+    quarantine = Quarantine(lake, TABLES[table])
+    before = {file: rows for file, rows in quarantine.files().items() if files is None or file in files}
+    states = table_accounting(lake, TABLES[table]).states
+    missing = tuple(file for file in before if states.get(file, FileState.GONE) is FileState.GONE)
+    found = tuple(file for file in before if file not in missing)
+    report = replay(settings, table, found, on_progress=on_progress) if found else None
+    stays: Counter[str] = Counter()
+    for group in quarantine.groups():
+        stays.update({group.reason: group.rows} if group.file in before else {})
+    after = quarantine.files()
+    return QuarantineReplay(
+        table=table,
+        files=found,
+        missing=missing,
+        before=sum(before.values()),
+        after=sum(after.get(file, 0) for file in before),
+        stays=dict(stays.most_common()),
+        report=report,
+    )
+
+
+def files_since(lake: LakeStorage, table: str, day: date) -> list[str]:
+    """Paths of the table's raw files whose date is on or after the day."""
+    from autocorp_assets.lake.table_files import table_files
+
+    return [file.path for file in table_files(lake, TABLES[table]) if file.day >= f"{day:%Y%m%d}"]

@@ -1,0 +1,126 @@
+"""Files judged once more after a rule was mended, or delivered corrected: what quarantine and audit say then."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.contracts.model import OneOf
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets_tests.spark_jobs.raw_zone import Change
+
+pytestmark = pytest.mark.spark
+
+ORDERS = TABLES["sales_order"]
+HEADER = ",".join(FEEDS["sales_orders"].columns)
+FILE = "raw/csv/sales_orders/sales_orders-20241121.csv"
+TAKES_CHEQUES = replace(
+    ORDERS,
+    columns=tuple(
+        replace(column, rules=(OneOf(("Cash", "Cheque")),)) if column.name == "payment_method" else column
+        for column in ORDERS.columns
+    ),
+)
+
+
+def order(number: int, paid: str = "Cash", status: str = "Completed") -> str:
+    return f"{number},5,2024-01-02 10:00:00,INV-2024-{number},{paid},10.00,0.80,10.80,Parts,{status}"
+
+
+def orders(*lines: str) -> str:
+    return "\n".join((HEADER, *lines)) + "\n"
+
+
+def quarantine(lake, table: str) -> set[tuple[int, str, int | None]]:
+    """(revision, file name, position) of all that was ever written there."""
+    rows = lake.spark.read.parquet(str(lake.root / "processed/quarantine" / table)).collect()
+    return {(row["revision"], row["file"].rsplit("/", 1)[-1], row["position"]) for row in rows}
+
+
+def accounts(lake, table: str) -> dict[int, dict]:
+    """The line of the one file, by revision."""
+    lines = [
+        json.loads(line)
+        for path in (lake.root / "processed/audit" / table).glob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert len({line["revision"] for line in lines}) == len(lines)
+    return {line["revision"]: line for line in lines}
+
+
+def test_a_mended_rule_lets_rows_out_of_quarantine_in_the_place_that_they_always_had(lake):
+    lake.raw.csv(
+        "sales_orders", "20241121", orders(order(1, "Cheque"), order(2), order(3, "Barter"), order(4, "Cheque"))
+    )
+    lake.curate("sales_order")
+    lake.raw.csv("sales_orders", "20241122", orders(order(4, "Cash", status="Paid since")))
+    lake.curate("sales_order")
+    assert set(lake.rows("sales_order", "status")) == {"csv:2", "csv:4"}
+
+    plan = LakeStorage(lake.root).pending_plans(["sales_order"], again={"sales_order": [FILE]})["sales_order"]
+    lake.curate("sales_order", plan, contract=TAKES_CHEQUES)
+
+    assert lake.rows("sales_order", "status") == {"csv:1": "Completed", "csv:2": "Completed", "csv:4": "Paid since"}
+    assert quarantine(lake, "sales_order") == {
+        *((1, "sales_orders-20241121.csv", position) for position in (1, 3, 4)),
+        *((3, "sales_orders-20241121.csv", position) for position in (None, 3)),
+    }
+    again = accounts(lake, "sales_order")[3]
+    assert (again["file"], again["read"], again["unchanged"], again["applied"], again["superseded"]) == (
+        FILE,
+        4,
+        1,
+        1,
+        1,
+    )
+    assert again["quarantined"] == 1
+    assert lake.plan("sales_order").is_empty
+
+
+def test_a_corrected_delivery_clears_what_the_one_before_left_in_quarantine(lake):
+    lake.raw.csv("sales_orders", "20241121", orders(order(1, "Cheque"), order(2)))
+    lake.curate("sales_order")
+    lake.raw.csv("sales_orders", "20241121", orders(order(1, "Cash"), order(2)))
+
+    lake.curate("sales_order")
+
+    assert set(lake.rows("sales_order", "status")) == {"csv:1", "csv:2"}
+    assert quarantine(lake, "sales_order") == {
+        (1, "sales_orders-20241121.csv", 1),
+        (2, "sales_orders-20241121.csv", None),
+    }
+    first, corrected = accounts(lake, "sales_order")[1], accounts(lake, "sales_order")[2]
+    assert first["etag"] != corrected["etag"]
+
+
+def test_a_change_judged_again_does_not_overtake_a_newer_one(lake):
+    lake.raw.load("service_parts", [{"service_part_id": 1, "quantity": 1}])
+    late = lake.raw.change_file("service_parts", [Change("U", 1, {"service_part_id": 1, "quantity": 2})], second=1)
+    lake.raw.change_file("service_parts", [Change("D", 2, {"service_part_id": 1})], second=2)
+    lake.curate("service_parts")
+
+    again = {"service_parts": [str(late.relative_to(lake.root))]}
+    lake.curate("service_parts", LakeStorage(lake.root).pending_plans(again, again=again)["service_parts"])
+
+    assert lake.rows("service_parts", "quantity") == {}
+    assert lake.plan("service_parts").is_empty
+
+
+def test_a_file_from_before_the_window_that_came_since_is_folded_in(lake):
+    """The listing, the footers and the checkpoint together: no plan of the test's own."""
+    table, key = "service_parts", "service_part_id"
+    lake.raw.load(table, [{key: 1, "quantity": 1}])
+    lake.raw.change_file(table, [Change("D", 9, {key: 1})], second=7200)
+    lake.curate(table)
+    lake.raw.change_file(
+        table, [Change("U", 3, {key: 1, "quantity": 3}), Change("I", 4, {key: 2, "quantity": 4})], second=5
+    )
+
+    report = lake.curate(table)
+
+    assert lake.rows(table, "quantity") == {2: 4}
+    assert [(file.read, file.applied, file.superseded) for file in report.files] == [(2, 1, 1)]
+    assert lake.plan(table).is_empty
