@@ -6,11 +6,9 @@ from pyspark.sql import Column as Expression
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import Column
-from autocorp_assets.contracts.raw_format import BLANKS
+from autocorp_assets.contracts.raw_format import BLANKS, GROUPED_NUMBER, NUMBER
 from spark_jobs.lake_types import widens
 
-_GROUPED = r"^[+-]?\$?\d{1,3}(,\d{3})+(\.\d*)?$"
-_NUMBER = r"^[+-]?\d+(\.\d*)?$"
 _TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$"
 _WIDEST = "decimal(38,10)"
 
@@ -22,7 +20,7 @@ def trimmed(cell: Expression) -> Expression:
 
 def plain_number(text: Expression) -> Expression:
     """A number's text without thousands commas and a leading $."""
-    without_commas = F.when(text.rlike(_GROUPED), F.regexp_replace(text, ",", "")).otherwise(text)
+    without_commas = F.when(text.rlike(GROUPED_NUMBER), F.regexp_replace(text, ",", "")).otherwise(text)
     return F.regexp_replace(without_commas, r"^([+-]?)\$", "$1")
 
 
@@ -32,7 +30,7 @@ def exact_value(column: Column, text: Expression) -> Expression:
         return F.when(text != "", text)
     if column.type in {"date", "timestamp"}:
         return F.when(text.rlike(_TIME), text.cast(column.type))
-    return F.when(text.rlike(_NUMBER), text.cast(_WIDEST))
+    return F.when(text.rlike(NUMBER), text.cast(_WIDEST))
 
 
 def typed_value(column: Column, exact: Expression) -> Expression:
@@ -52,7 +50,7 @@ def repairs(column: Column, cell: Expression, text: Expression) -> dict[str, Exp
     """What was mended in a cell, by name, and whether it was in this row."""
     found = {"white space trimmed": (text != cell) & (text != "")}
     if is_number(column):
-        found["thousands commas removed"] = text.rlike(_GROUPED)
+        found["thousands commas removed"] = text.rlike(GROUPED_NUMBER)
         found["leading $ removed"] = text.rlike(r"^[+-]?\$")
     return found
 

@@ -43,6 +43,10 @@ CHANGE_FILE = re.compile(r"(?P<time>\d{8}-\d{9})[^/]*\.parquet")
 
 BLANKS = " \t\r\n\f\u00a0\u2007\u202f\u3000"
 """White space that is trimmed round the cells of a CSV file."""
+NUMBER = r"^[+-]?\d+(\.\d*)?$"
+"""A cell that is a number, once commas and a leading $ are gone."""
+GROUPED_NUMBER = r"^[+-]?\$?\d{1,3}(,\d{3})+(\.\d*)?$"
+"""A number whose commas are between thousands; other commas make it malformed."""
 
 
 def table_prefix(table: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
+from autocorp_assets.contracts.raw_format import QUARANTINE
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.local_source import LocalSource
 from autocorp_assets.resources.local_transfer import LocalTransfer
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
+
+OWNER_ONLY = 0o700
 
 
 def local_resources(settings: Settings) -> dict[str, object]:
@@ -46,6 +49,7 @@ def _job_runner(settings: Settings) -> dg.ResourceDefinition:
             from autocorp_assets.local import spark_runtime
 
             spark_runtime.prepare(settings)
+            keep_quarantine_private(settings)
 
         return SparkSubprocess(
             lake=settings.lake,
@@ -56,3 +60,10 @@ def _job_runner(settings: Settings) -> dg.ResourceDefinition:
         )
 
     return job_runner
+
+
+def keep_quarantine_private(settings: Settings) -> None:
+    """Whole rows lie there, personal data among them: only the platform's own user may read them."""
+    folder = settings.lake / QUARANTINE
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(OWNER_ONLY)

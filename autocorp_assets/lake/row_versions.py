@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from autocorp_assets.contracts import raw_format
@@ -118,13 +118,10 @@ def _comparable(contract: TableContract, feed: CsvFeed, text: str | None) -> str
 
 
 def number_of(text: str) -> Decimal | None:
-    """A number's text without thousands commas and a leading $; None when it is none."""
-    plain = re.sub(r"^([+-]?)\$", r"\1", text.replace(",", ""))
-    try:
-        found = Decimal(plain)
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() else None
+    """A cell's number, which may have thousands commas and a leading $; None when it is none."""
+    plain = text.replace(",", "") if re.fullmatch(raw_format.GROUPED_NUMBER, text, re.ASCII) else text
+    plain = re.sub(r"^([+-]?)\$", r"\1", plain)
+    return Decimal(plain) if re.fullmatch(raw_format.NUMBER, plain, re.ASCII) else None
 
 
 def raw_history(lake: LakeStorage, contract: TableContract, key: SoughtKey) -> RawHistory:

@@ -42,7 +42,7 @@ def ledger(tmp_path: Path) -> LedgerWriter:
             revision=1,
             generation=1,
             high_water=LATE.split("/", 3)[-1],
-            recent={Path(LATE).name: 0},
+            recent={Path(LATE).name: 1},
             listed_at="2026-01-02T04:00:00+00:00",
         )
     )
