@@ -90,3 +90,5 @@ def _show(report: SyncReport) -> None:
     Console().print(table)
     checks = report.checks
     typer.echo(f"checks: {checks.passed} passed, {checks.failed} failed, {checks.warned} warned")
+    for reason in report.warned_checks:
+        typer.secho(f"warning: {reason}", fg=typer.colors.YELLOW)
