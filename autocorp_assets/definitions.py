@@ -8,7 +8,13 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
 from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
-from autocorp_assets.automation.conditions import curated_condition, curated_sensor
+from autocorp_assets.automation.conditions import (
+    HOURLY,
+    curated_condition,
+    curated_sensor,
+    scheduled_check,
+    scheduled_checks_sensor,
+)
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
@@ -38,6 +44,7 @@ def definitions(
 
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
+    whole_table = whole_table_checks() if scheduled_checks else []
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
@@ -46,11 +53,12 @@ def definitions(
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
         ],
-        asset_checks=whole_table_checks() if scheduled_checks else (),
+        asset_checks=whole_table,
         sensors=[
             raw_arrivals_sensor(TABLES),
             transfer_sensor(FEEDS),
             curated_sensor(),
+            *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
             dead_runs,
             run_failures,
@@ -64,11 +72,12 @@ def definitions(
 
 def whole_table_checks() -> list[dg.AssetChecksDefinition]:
     """Checks that read whole tables or all of raw's listing: for a schedule, not for each run."""
+    hourly = scheduled_check(HOURLY)
     return [
-        *accounting_checks(TABLES),
-        *reference_checks(TABLES),
-        *unique_key_checks(TABLES),
-        catalog_checks(TABLES),
+        *accounting_checks(TABLES, condition=hourly),
+        *reference_checks(TABLES, condition=hourly),
+        *unique_key_checks(TABLES, condition=hourly),
+        catalog_checks(TABLES, condition=hourly),
         *reconciliation_checks(TABLES),
     ]
 

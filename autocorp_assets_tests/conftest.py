@@ -18,6 +18,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shares the work between two processes (`--dist loadgroup`), the two slow groups first.
+
+    All that uses the Spark session runs in one of them, so that there is one session; what runs the whole
+    platform runs in the other; modules of quick tests fill up what time is left.
+    """
+
+    def group(item: pytest.Item) -> str:
+        slow = (name for name in ("e2e", "spark") if item.get_closest_marker(name))
+        return next(slow, item.nodeid.split("::")[0])
+
+    order = {"spark": 0, "e2e": 1}
+    items.sort(key=lambda item: order.get(group(item), 2))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings with a data folder of the test's own; jars come from the user's cache."""

@@ -118,30 +118,34 @@ def _file_account(file: str, rows: dict[str, int], mended: dict[str, dict[str, i
 class Ledger:
     """Writes a batch's audit and quarantine before its commit.
 
-    `batch` names what the batch stands on, so that one repeated after a crash replaces what it wrote. `revision`
-    is the checkpoint's that the batch commits: what a reader finds beyond the table's own was never committed.
+    Both are named by the revision that the batch commits as: whatever batch comes to it after a crash replaces
+    what the dead one wrote, and what a reader finds beyond the table's own revision was never committed.
     """
 
     spark: SparkSession
     lake: str
     contract: TableContract
     run_id: str
-    batch: str
     revision: int
+
+    @property
+    def batch(self) -> str:
+        return f"{self.revision:08d}"
 
     def write_audit(self, files: HadoopFiles, account: BatchAccount) -> None:
         """One JSON line a file."""
         stamp = {
             "run_id": self.run_id,
             "table": self.contract.name,
-            "batch": self.batch,
             "revision": self.revision,
             "written_at": datetime.now(UTC).isoformat(),
         }
         lines = [json.dumps({**stamp, **asdict(file)}) for file in account.files]
         files.write_text(f"{self.lake}/{AUDIT}/{self.contract.name}/{self.batch}.jsonl", "\n".join(lines) + "\n")
 
-    def write_quarantine(self, rows: DataFrame | None, account: BatchAccount, judged_before: Sequence[str]) -> None:
+    def write_quarantine(
+        self, files: HadoopFiles, rows: DataFrame | None, account: BatchAccount, judged_before: Sequence[str]
+    ) -> None:
         """The rows kept out, whole, each with its place and reasons; nothing where there is nothing to say.
 
         A file that was judged before gets a row without a position: what earlier revisions hold of it no
@@ -150,7 +154,9 @@ class Ledger:
         frames = [self._markers(judged_before)] if judged_before else []
         if rows is not None and account.total(Outcome.QUARANTINED):
             frames.append(self._kept_out(rows))
+        folder = f"{self.lake}/{QUARANTINE}/{self.contract.name}/batch={self.batch}"
         if not frames:
+            files.delete(folder)  # what a dead batch left there
             return
         (
             reduce(DataFrame.unionByName, frames)
@@ -162,7 +168,7 @@ class Ledger:
                 }
             )
             .write.mode("overwrite")
-            .parquet(f"{self.lake}/{QUARANTINE}/{self.contract.name}/batch={self.batch}")
+            .parquet(folder)
         )
 
     def _kept_out(self, rows: DataFrame) -> DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -183,7 +182,7 @@ class Curation:
         *,
         is_reload: bool,
     ) -> tuple[Committed, BatchAccount, Checkpoint]:
-        self._keep_account(plan, rows, system, account)
+        self._keep_account(plan, rows, account)
         into_empty = _nothing_stored(plan.checkpoint, system)
         frames = [stored_rows.writes(rows, self.contract, into_empty=into_empty)]
         if stored is not None and is_reload:
@@ -214,7 +213,7 @@ class Curation:
         """
         account = BatchAccount(files=()).of(plan, refused)
         system = System.CSV if plan.csv_files else System.DATABASE
-        self._keep_account(plan, None, system, account)
+        self._keep_account(plan, None, account)
         checkpoint = self._next(plan, account)
         into_empty = _nothing_stored(plan.checkpoint, system)
         changes = self._no_changes()
@@ -236,17 +235,16 @@ class Curation:
             high_sequence="" if is_csv else account.high_sequence,
         )
 
-    def _keep_account(self, plan: TablePlan, rows: DataFrame | None, system: System, account: BatchAccount) -> None:
+    def _keep_account(self, plan: TablePlan, rows: DataFrame | None, account: BatchAccount) -> None:
         """Before the commit: quarantine and audit of the batch."""
         ledger = Ledger(
             spark=self.spark,
             lake=self.lake,
             contract=self.contract,
             run_id=self.run_id,
-            batch=batch_id(plan.checkpoint, system),
             revision=plan.checkpoint.revision + 1,
         )
-        ledger.write_quarantine(rows, account, [file.path for file in plan.files if file.judged_before])
+        ledger.write_quarantine(self.files, rows, account, [file.path for file in plan.files if file.judged_before])
         ledger.write_audit(self.files, account)
 
 
@@ -263,11 +261,6 @@ def _asked(changes: DataFrame) -> dict[bool, int]:
     """Upserts (False) and deletes (True) that the table is asked to take."""
     counts = {row[c.DELETED]: row["count"] for row in changes.groupBy(c.DELETED).count().toLocalIterator()}
     return {deleted: counts.get(deleted, 0) for deleted in (False, True)}
-
-
-def batch_id(checkpoint: Checkpoint, system: System) -> str:
-    """Names a batch by what it stands on: the same after a crash, another after a commit."""
-    return f"{system}-{hashlib.sha256(checkpoint.to_json().encode()).hexdigest()[:16]}"
 
 
 def _nothing_stored(checkpoint: Checkpoint, system: System) -> bool:

@@ -10,6 +10,9 @@ import dagster as dg
 
 TICK_SECONDS = 5
 RETRY_CRON = "*/10 * * * *"
+CHECK_SECONDS = 30
+"""How late a scheduled check may begin."""
+HOURLY = "7 * * * *"
 
 
 def curated_condition(inputs: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
@@ -55,9 +58,21 @@ def curated_sensor() -> dg.AutomationConditionSensorDefinition:
     """Requests all tables that a tick finds in one run."""
     return dg.AutomationConditionSensorDefinition(
         "curate_news",
-        target=dg.AssetSelection.groups("curated"),
+        target=dg.AssetSelection.groups("curated").without_checks(),
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         run_tags={"autocorp/trigger": "news"},
         description="Curates the tables whose raw files have news, and every ten minutes those that failed.",
+    )
+
+
+def scheduled_checks_sensor(checks: Iterable[dg.AssetChecksDefinition]) -> dg.AutomationConditionSensorDefinition:
+    """Requests checks of whole tables at their times, in runs of their own: no table waits for them."""
+    return dg.AutomationConditionSensorDefinition(
+        "whole_table_checks",
+        target=dg.AssetSelection.checks(*checks),
+        minimum_interval_seconds=CHECK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        run_tags={"autocorp/trigger": "schedule"},
+        description="Runs the checks of whole tables, of all raw files and of source against lake at their times.",
     )

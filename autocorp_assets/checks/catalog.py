@@ -15,6 +15,8 @@ from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 
 CATALOG = "catalog"
+HUDI_PREFIX = "_hoodie_"
+"""Of columns that Hudi keeps next to a table's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +27,14 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def catalog_checks(contracts: Mapping[str, TableContract]) -> dg.AssetChecksDefinition:
-    """One check of each curated table; a table that does not exist yet passes."""
+def catalog_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition | None = None
+) -> dg.AssetChecksDefinition:
+    """One check of each curated table; a table that does not exist yet passes. `condition`: when it runs by itself."""
 
     @dg.multi_asset_check(
         name="catalog_checks",
-        specs=[_spec(contract) for contract in contracts.values()],
+        specs=[_spec(contract, condition) for contract in contracts.values()],
         can_subset=True,
     )
     def catalog(
@@ -51,7 +55,7 @@ def compare(contract: TableContract, *, stored: Mapping[str, str], catalogue: Ma
         stored: the stored table's columns and types, by Spark SQL's names.
         catalogue: the columns and types that a query sees, with the engine's names of types.
     """
-    from autocorp_assets.query.engine import HUDI_COLUMNS, duckdb_type
+    from autocorp_assets.query.engine import duckdb_type
 
     run = f"run `curated/{contract.name}` with its next change"
     agreed = {column.name: column.type for column in contract.lake_columns}
@@ -72,7 +76,8 @@ def compare(contract: TableContract, *, stored: Mapping[str, str], catalogue: Ma
                 f"column {name} is {catalogue.get(name, 'missing')} in the query catalogue, not {expected}: the "
                 "platform derives it from contract and table, so this is a defect of autocorp_assets/query/engine.py"
             )
-    invented = [name for name in catalogue if name not in {*agreed, *unnamed, *HUDI_COLUMNS}]
+    own = {*agreed, *unnamed}
+    invented = [name for name in catalogue if name not in own and not name.startswith(HUDI_PREFIX)]
     errors += [f"column {name} of the query catalogue is neither in table nor contract" for name in invented]
     warnings = [
         f"column {name} ({of}) is in the table and not in the contract: add it there, or drop it in the source"
@@ -112,10 +117,11 @@ def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | No
     )
 
 
-def _spec(contract: TableContract) -> dg.AssetCheckSpec:
+def _spec(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name=CATALOG,
         asset=curated_key(contract.name),
+        automation_condition=condition,
         description=(
             f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns "
             "of the same types. A column that only the contract lacks is a warning; everything else is an error."

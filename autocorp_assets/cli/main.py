@@ -83,14 +83,14 @@ for _module in (
     "query",
     "sync",
     "reload",
+    "reconcile",
     "status",
-    "dev",
-    "demo",
     "audit",
+    "trace",
     "quarantine",
     "replay",
-    "trace",
-    "reconcile",
+    "dev",
+    "demo",
     "torture",
 ):
     _register(_module)

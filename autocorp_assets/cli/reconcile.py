@@ -12,7 +12,7 @@ from autocorp_assets.cli.sync import progress_display
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from autocorp_assets.reconciliation.findings import TableReconciliation
+    from autocorp_assets.reconciliation.findings import Finding, TableReconciliation
     from autocorp_assets.resources.ports import Progress
 
 app = typer.Typer()
@@ -128,9 +128,7 @@ def _show(found: Sequence[TableReconciliation]) -> None:
     from autocorp_assets.reconciliation.findings import Verdict
 
     # Narrow enough for a terminal of 80 columns.
-    shown = Table(
-        "table", "source", "lake", "buckets", "waiting", "quarantined", "differences", box=None, padding=(0, 1)
-    )
+    shown = Table("table", "source", "lake", "buckets", "waiting", "quarantined", "differ", box=None, padding=(0, 1))
     shown.columns[0].no_wrap = True
     for column in shown.columns[1:]:
         column.justify = "right"
@@ -155,12 +153,15 @@ def told(found: TableReconciliation) -> Iterator[str]:
     """What is to be said of a table, keys of one kind together."""
     from autocorp_assets.reconciliation.findings import Verdict
 
-    groups: dict[tuple[Verdict, str], list[str]] = {}
+    groups: dict[tuple[Verdict, str], list[Finding]] = {}
     for finding in found.sample:
-        groups.setdefault((finding.verdict, finding.detail), []).append("" if finding.key is None else str(finding.key))
-    for (verdict, detail), keys in groups.items():
-        shown = ", ".join(keys[:KEYS_SHOWN]) + (", …" if len(keys) > KEYS_SHOWN else "")
-        yield f"{found.table}: {verdict}{f' ({detail})' if detail else ''}: {shown}"
+        # Each waiting key may have a file of its own: the first tells enough.
+        kind = "" if finding.verdict is Verdict.WAITING else finding.detail
+        groups.setdefault((finding.verdict, kind), []).append(finding)
+    for (verdict, _), some in groups.items():
+        detail = f" ({some[0].detail})" if some[0].detail else ""
+        keys = ", ".join("" if finding.key is None else str(finding.key) for finding in some[:KEYS_SHOWN])
+        yield f"{found.table}: {verdict}{detail}: {keys}{', …' if len(some) > KEYS_SHOWN else ''}"
     if found.columns_left_out:
         yield f"{found.table}: not compared, since the source lacks them: {', '.join(found.columns_left_out)}"
     if found.differences:

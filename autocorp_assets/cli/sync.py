@@ -40,11 +40,7 @@ def sync_command(
 
 
 def show_pass(make: Callable[[Callable[[str], None]], SyncReport], *, as_json: bool) -> None:
-    """Make a pass, with its progress on stderr and its report on stdout.
-
-    Raises:
-        typer.Exit: it failed; its reasons are on stderr.
-    """
+    """Make a pass, with its progress on stderr, and tell what it came to."""
     with progress_display() as on_progress:
         report = make(on_progress)
     if as_json:
@@ -94,3 +90,5 @@ def _show(report: SyncReport) -> None:
     Console().print(table)
     checks = report.checks
     typer.echo(f"checks: {checks.passed} passed, {checks.failed} failed, {checks.warned} warned")
+    for reason in report.warned_checks:
+        typer.secho(f"warning: {reason}", fg=typer.colors.YELLOW)

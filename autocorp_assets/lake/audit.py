@@ -1,7 +1,7 @@
 """What runs have written about the raw files that they read: `processed/audit/<table>/<batch>.jsonl`.
 
-A batch writes its lines before it commits. Lines of a revision that the table has not reached belong to
-a batch that died in between: it is repeated, and its lines with it.
+A batch is named by the revision that it commits as, and writes its lines before. Lines of a revision that the
+table has not reached belong to a batch that died in between: the one that gets there replaces them.
 """
 
 from __future__ import annotations
@@ -86,25 +86,14 @@ def read_accounts(lake: LakeStorage, contract: TableContract, *, mentioning: str
 
 
 def as_committed(accounts: Iterable[Account], revision: int) -> list[Account]:
-    """Marks what was never committed. Pure.
-
-    Each commit has one batch: of several that were to become the same revision, only the one written
-    last got there, since the others died before it.
+    """Marks what was never committed, oldest revision first. Pure.
 
     Args:
         accounts: of one table.
         revision: of the table's newest commit, -1 without one.
     """
     in_order = sorted(accounts, key=lambda account: (account.revision, account.written_at))
-    batch_of = {account.revision: account.batch for account in in_order}
-    return [
-        replace(
-            account,
-            is_committed=account.revision <= revision
-            and (account.revision == 0 or batch_of[account.revision] == account.batch),
-        )
-        for account in in_order
-    ]
+    return [replace(account, is_committed=account.revision <= revision) for account in in_order]
 
 
 def standing_accounts(accounts: Iterable[Account]) -> dict[str, Account]:

@@ -62,12 +62,14 @@ class SyncReport:
     checks: CheckCounts
     failed_checks: tuple[str, ...]
     """`asset: check: reason` of each check that failed as an error."""
+    warned_checks: tuple[str, ...]
+    """The same of those that only warn."""
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         """The documented JSON of `autocorp sync --json`."""
         value = asdict(self)
-        del value["failed_checks"]
+        del value["failed_checks"], value["warned_checks"]
         return value
 
 
@@ -227,11 +229,16 @@ def _report(results: Sequence[TableResult], steps: Sequence[_Step], seconds: flo
         checks=CheckCounts(
             passed=len(evaluations) - len(failing), failed=len(failed), warned=len(failing) - len(failed)
         ),
-        failed_checks=tuple(
-            f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}: {evaluation.description or 'failed'}"
-            for evaluation in failed
-        ),
+        failed_checks=_told(failed),
+        warned_checks=_told(evaluation for evaluation in failing if evaluation not in failed),
         seconds=round(seconds, 3),
+    )
+
+
+def _told(evaluations: Iterable[dg.AssetCheckEvaluation]) -> tuple[str, ...]:
+    return tuple(
+        f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}: {evaluation.description or 'failed'}"
+        for evaluation in evaluations
     )
 
 

@@ -102,6 +102,7 @@ def passes(ledger, monkeypatch) -> list[dict]:
             tables=(TableResult(table="auto_parts", rows_applied=1),),
             checks=CheckCounts(),
             failed_checks=(),
+            warned_checks=(),
             seconds=1,
         )
 

@@ -89,6 +89,7 @@ def test_a_failing_warning_is_no_failure_and_a_failing_error_is(settings, platfo
     assert not failed.ok
     assert failed.checks.failed == 1
     assert failed.failed_checks[0].startswith("curated/auto_parts: rules: price: at least 0 (2)")
+    assert len(failed.warned_checks) == failed.checks.warned
 
 
 def test_json_has_the_documented_form_and_the_exit_code_tells_of_failures(settings, platform):

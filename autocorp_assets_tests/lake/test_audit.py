@@ -45,13 +45,6 @@ def test_a_batch_that_died_before_its_commit_is_told_apart(ledger):
     assert states(ledger) == [("db-1", 1, True), ("db-2", 2, False)]
 
 
-def test_of_two_batches_for_one_commit_the_one_written_last_made_it(ledger):
-    ledger.audit("csv-died", {"file": ONE, "applied": 1, "written_at": "2026-01-01T00:00:00+00:00"}, revision=1)
-    ledger.audit("db-made-it", {"file": TWO, "applied": 2}, revision=1)
-    ledger.commit(Checkpoint(revision=1))
-    assert states(ledger) == [("csv-died", 1, False), ("db-made-it", 2, True)]
-
-
 def test_a_file_stands_as_it_was_accounted_for_last(ledger):
     ledger.audit("db-0", {"file": ONE, "applied": 9}, {"file": TWO, "applied": 5}, revision=None)
     ledger.audit("db-7", {"file": ONE, "superseded": 9}, revision=7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,7 +18,8 @@ from autocorp_assets.reconciliation import reconcile
 from autocorp_assets.reconciliation.database import source_rows
 from autocorp_assets.reconciliation.findings import Finding, Verdict
 from autocorp_assets.reconciliation.keys import KeyRange
-from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState, RetainedLog
+from autocorp_assets.resources.local_replication import LocalReplication
+from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from autocorp_assets_tests.reconciliation.platform import Platform, Rows
@@ -170,7 +171,7 @@ def test_what_cannot_be_told_is_unsettled_and_no_difference(platform: Platform):
     lost, changed = keys_of(platform)[:2]
     platform.curate(TABLE, without(lost))
 
-    found = platform.reconcile(TABLE, replication=Stopped())
+    found = platform.reconcile(TABLE, replication=Stopped(settings=platform.settings))
 
     assert found.sample == [Finding(key=lost, verdict=Verdict.UNSETTLED, detail="the replicator does not run")]
     assert (found.differences, found.unsettled) == (0, 1)
@@ -185,21 +186,12 @@ def test_what_cannot_be_told_is_unsettled_and_no_difference(platform: Platform):
     assert file in found.sample[0].detail
 
 
-class Stopped:
+class Stopped(LocalReplication):
     """A replicator that does not get on."""
-
-    def state(self) -> ReplicationState:
-        return ReplicationState(running=False, should_run=True, summary="stopped")
-
-    def retained_log(self) -> RetainedLog | None:
-        return None
 
     def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
         message = "the replicator does not run"
         raise ReplicationError(message)
-
-    def reload(self, tables: Sequence[str], *, deadline_seconds: float, on_progress: Progress) -> Mapping[str, str]:
-        return dict.fromkeys(tables, "the replicator does not run")
 
 
 def test_writing_while_it_runs_makes_no_difference_and_hides_none(platform: Platform):

@@ -9,8 +9,10 @@ import pytest
 
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.contracts.model import OneOf
+from autocorp_assets.lake.quarantine import Quarantine
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets_tests.spark_jobs.raw_zone import Change
+from spark_jobs.lake_tables.hudi import HudiTable
 
 pytestmark = pytest.mark.spark
 
@@ -94,6 +96,25 @@ def test_a_corrected_delivery_clears_what_the_one_before_left_in_quarantine(lake
     }
     first, corrected = accounts(lake, "sales_order")[1], accounts(lake, "sales_order")[2]
     assert first["etag"] != corrected["etag"]
+
+
+def test_what_a_dead_run_kept_out_does_not_outlive_the_mended_file(lake, monkeypatch):
+    lake.raw.csv("sales_orders", "20241121", orders(order(1, "Cheque"), order(2)))
+    with monkeypatch.context() as patch:
+        patch.setattr(HudiTable, "commit", dies)
+        with pytest.raises(KeyboardInterrupt):
+            lake.curate("sales_order")
+    assert quarantine(lake, "sales_order")
+    lake.raw.csv("sales_orders", "20241121", orders(order(1, "Cash"), order(2)))
+
+    lake.curate("sales_order")
+
+    assert Quarantine(LakeStorage(lake.root), ORDERS).count() == 0
+    assert [account["quarantined"] for account in accounts(lake, "sales_order").values()] == [0]
+
+
+def dies(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_change_judged_again_does_not_overtake_a_newer_one(lake):

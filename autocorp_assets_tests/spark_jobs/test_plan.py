@@ -219,6 +219,18 @@ def test_a_reload_brings_along_the_changes_since_it_began():
     assert after(reload).generation == 2
 
 
+def test_a_load_file_name_that_was_used_again_is_read_once_for_its_newest_load():
+    again = replace(load(2), files=load(1).files)
+    applied = after(plan(manifests=[load(1)]))
+
+    assert [(file.name, file.generation) for file in plan(manifests=[load(1), again]).files] == [
+        ("LOAD00000001.parquet", 2)
+    ]
+    assert [(file.name, file.generation) for file in plan(applied, manifests=[load(1), again]).files] == [
+        ("LOAD00000001.parquet", 2)
+    ]
+
+
 def test_a_load_of_an_empty_table_is_pending_once():
     empty = replace(load(1), files=(), rows=0)
 

@@ -15,12 +15,10 @@ from pathlib import Path
 
 from autocorp_assets.local.source.connection import embedded
 from autocorp_assets.local.source.errors import SourceError
-from autocorp_assets.operations.torture.victims import WORK, Victim, kill, living
+from autocorp_assets.operations.torture.victims import STOPS_WORK, Victim, kill, living
 from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.1
-WORK_SECONDS = 8.0
-"""A Spark job is killed up to so long after it was seen: while it starts, reads, commits or leaves."""
 
 _TOLD = {Victim.SOURCE: "stopped for a while", Victim.SLOT: "dropped"}
 _END_HOLDER = "SELECT pg_terminate_backend(active_pid, 2000) FROM pg_replication_slots WHERE slot_name = %s"
@@ -35,8 +33,12 @@ class Pace:
     """Longest wait between two kills."""
     patience_seconds: float
     """How long to wait for a victim that is not there, such as a Spark job."""
+    work_seconds: float
+    """Longest time from the sight of a Spark job to the kill of what it needs: it starts, reads, commits or is gone."""
     away_seconds: float
     """Longest absence of the source."""
+    rest_seconds: float
+    """How long the platform gets to take in by itself what load and kills have left, before `autocorp sync`."""
 
 
 @dataclass(kw_only=True)
@@ -74,11 +76,12 @@ class Assassin:
         if victim is Victim.SLOT:
             self._drop_slot(stop)
             return
+        if victim in STOPS_WORK and self._wait_for(Victim.SPARK_JOB, stop):
+            # Otherwise one Dagster after the other would die before it had set anything off.
+            stop.wait(self.chance.uniform(0, self.pace.work_seconds))
         if not self._wait_for(victim, stop):
             self.absent[victim] += not stop.is_set()
             return
-        if victim in WORK:
-            stop.wait(self.chance.uniform(0, WORK_SECONDS))
         guard = self.guard()
         killed = kill(victim, guard, self.chance) if guard else []
         if killed:

@@ -27,10 +27,8 @@ MARKER = "torture.json"
 KILLS_FILE = "kills.jsonl"
 POLL_SECONDS = 0.5
 READY_SECONDS = 180.0
-CATCH_UP_SECONDS = 240.0
-"""How long the platform gets to take in by itself what the traffic left."""
-HARD = Pace(pause_seconds=2, patience_seconds=6, away_seconds=3)
-STEADY = Pace(pause_seconds=8, patience_seconds=30, away_seconds=30)
+HARD = Pace(pause_seconds=2, patience_seconds=8, work_seconds=5, away_seconds=3, rest_seconds=15)
+STEADY = Pace(pause_seconds=5, patience_seconds=30, work_seconds=20, away_seconds=30, rest_seconds=240)
 SHORT_MINUTES = 2
 MOST_HISTORIES = 5
 
@@ -134,7 +132,7 @@ class Torture:
         report = TortureReport(seed=self.seed, folder=str(self.folder))
         try:
             self._torment(dev, traffic, exports, assassin)
-            report.caught_up_by_itself = self._let_rest(dev)
+            report.caught_up_by_itself = self._let_rest(dev, seconds=pace.rest_seconds)
         finally:
             dev.stop()
         self._judge(dev, exports, report)
@@ -172,12 +170,12 @@ class Torture:
                 raise TortureError(message)
             time.sleep(POLL_SECONDS)
 
-    def _let_rest(self, dev: Dev) -> bool:
+    def _let_rest(self, dev: Dev, *, seconds: float) -> bool:
         """Traffic and kills have ended: whether the platform takes in the rest by itself."""
         from autocorp_assets.operations.torture.rest import is_caught_up
 
         self.say("load and kills have ended; the platform takes in the rest")
-        deadline = time.monotonic() + CATCH_UP_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             dev.keep_running()
             if is_caught_up(dev.settings):

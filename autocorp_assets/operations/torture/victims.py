@@ -36,8 +36,14 @@ class Victim(StrEnum):
     """Dropped behind the replicator's back, and with it changes: all tables have to be loaded again."""
 
 
-WORK = (Victim.SPARK_JVM, Victim.SPARK_JOB, Victim.RUN_WORKER)
-"""Those that are there only while something is done."""
+STOPS_WORK = frozenset(Victim) - {
+    Victim.REPLICATOR,
+    Victim.POSTMASTER,
+    Victim.BACKEND,
+    Victim.SOURCE,
+    Victim.SLOT,
+}
+"""Without which nothing is curated: these are killed when something is."""
 _BY_WORD = {
     "autocorp_assets.local.replicator": Victim.REPLICATOR,
     "autocorp_assets.local.spark_runner": Victim.SPARK_JOB,

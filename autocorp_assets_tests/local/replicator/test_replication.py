@@ -133,6 +133,47 @@ def test_truncate_is_a_generation_without_rows(replica, run):
     assert_equal_to_source(replica.dsn, replica.lake)
 
 
+def test_a_truncation_that_cascades_empties_every_table_that_it_reaches(replica, run):
+    run(
+        SERVICE.format("a", 1),
+        "INSERT INTO service_parts (serviceid, sku) VALUES ('a', 'p')",
+        "INSERT INTO auto_parts VALUES ('p', 'Bolt')",
+    )
+    replica.catch_up()
+    with psycopg.connect(replica.dsn) as connection:  # one transaction, and so one batch
+        connection.execute("UPDATE service_parts SET quantity = 2")
+        connection.execute("TRUNCATE service CASCADE")
+        connection.execute(SERVICE.format("b", 1).encode())
+        connection.execute("TRUNCATE service CASCADE")
+        connection.execute(SERVICE.format("c", 1).encode())
+        connection.execute("INSERT INTO service_parts (serviceid, sku) VALUES ('c', 'q')")
+    replica.catch_up()
+
+    assert_equal_to_source(replica.dsn, replica.lake)
+    assert (list(fold(replica.lake, "service")), len(fold(replica.lake, "service_parts"))) == (["c"], 1)
+    assert len([m for m in manifests(replica.lake) if "service_parts" in m["tables"]]) == 3
+
+
+def test_deletes_that_cascade_are_told_one_by_one(replica, run):
+    run(
+        "INSERT INTO customers (customer_id, first_name, last_name, email) VALUES (1, 'Ann', 'Lee', 'a@example.com')",
+        "INSERT INTO sales_order (order_id, customer_id, order_date, invoice_number) VALUES (1, 1, now(), 'I-1')",
+        "INSERT INTO sales_order_parts (line_item_id, order_id, quantity) VALUES (1, 1, 1), (2, 1, 1)",
+        "INSERT INTO sales_order_services (line_item_id, order_id) VALUES (7, 1)",
+    )
+    replica.catch_up()
+    run("DELETE FROM sales_order")
+    replica.catch_up()
+
+    def deleted(table: str, key: str) -> list[int]:
+        return [change[key] for change in read_raw(replica.lake, table).changes if change[OP] == "D"]
+
+    assert deleted("sales_order", "order_id") == [1]
+    assert deleted("sales_order_parts", "line_item_id") == [1, 2]
+    assert deleted("sales_order_services", "line_item_id") == [7]
+    assert_equal_to_source(replica.dsn, replica.lake)
+
+
 def test_values_that_the_type_cannot_hold_are_kept_as_text(replica, run):
     run("INSERT INTO auto_parts (sku, name, price) VALUES ('load', '', 'NaN')")
     replica.catch_up()
