@@ -11,7 +11,7 @@ from functools import reduce
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from autocorp_assets.contracts.model import CHANGED_AT, RAW_FILE, TableContract
+from autocorp_assets.contracts.model import CHANGE_SEQ, CHANGED_AT, RAW_FILE, TableContract
 from autocorp_assets.contracts.raw_format import AUDIT, QUARANTINE
 from spark_jobs import columns as c
 from spark_jobs.hadoop_files import HadoopFiles
@@ -171,6 +171,18 @@ class Ledger:
             .parquet(folder)
         )
 
+    def kept_out_before(self, files: HadoopFiles) -> DataFrame | None:
+        """`record_key` and greatest `change_seq` of what earlier revisions have kept out; None if nothing."""
+        folder = f"{self.lake}/{QUARANTINE}/{self.contract.name}"
+        if not files.exists(folder):
+            return None
+        rows = self.spark.read.schema(f"record_key string, {CHANGE_SEQ} string, revision int").parquet(folder)
+        return (
+            rows.filter(F.col("revision") < self.revision)
+            .groupBy("record_key")
+            .agg(F.max(CHANGE_SEQ).alias(CHANGE_SEQ))
+        )
+
     def _kept_out(self, rows: DataFrame) -> DataFrame:
         return rows.filter((F.col(c.OUTCOME) == str(Outcome.QUARANTINED)) & ~F.col(c.REPLAY)).select(
             F.col(RAW_FILE).alias("file"),
@@ -178,10 +190,11 @@ class Ledger:
             F.col(self.contract.record_key).cast("string").alias("record_key"),
             F.col(c.BROKEN).alias("reasons"),
             F.col(c.RAW_ROW).alias("row"),
+            F.col(CHANGE_SEQ),
         )
 
     def _markers(self, files: Sequence[str]) -> DataFrame:
         return self.spark.createDataFrame(
-            [(file, None, None, None, None) for file in files],
-            "file string, position bigint, record_key string, reasons array<string>, row string",
+            [(file, None, None, None, None, None) for file in files],
+            f"file string, position bigint, record_key string, reasons array<string>, row string, {CHANGE_SEQ} string",
         )

@@ -164,11 +164,14 @@ class Curation:
         if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):
             stored = self.table.stored(system)
             unresolved = account.unresolved > 0
+            kept_out = self._ledger(plan).kept_out_before(self.files) if unresolved else None
+            if kept_out is not None:
+                rows = stored_rows.without_unknown_values(rows, stored, kept_out, self.contract)
             rows = stored_rows.compare(
                 rows, stored, self.contract, is_csv=is_csv, is_reload=is_reload, unresolved=unresolved
             )
             rows = _cut(rows)
-            account = accounting.count(rows) if is_csv or is_reload else account
+            account = accounting.count(rows) if is_csv or is_reload or kept_out is not None else account
         account = account.of(plan, refused)
         return self._write(plan, rows, stored, system, account, is_reload=is_reload)
 
@@ -237,15 +240,18 @@ class Curation:
 
     def _keep_account(self, plan: TablePlan, rows: DataFrame | None, account: BatchAccount) -> None:
         """Before the commit: quarantine and audit of the batch."""
-        ledger = Ledger(
+        ledger = self._ledger(plan)
+        ledger.write_quarantine(self.files, rows, account, [file.path for file in plan.files if file.judged_before])
+        ledger.write_audit(self.files, account)
+
+    def _ledger(self, plan: TablePlan) -> Ledger:
+        return Ledger(
             spark=self.spark,
             lake=self.lake,
             contract=self.contract,
             run_id=self.run_id,
             revision=plan.checkpoint.revision + 1,
         )
-        ledger.write_quarantine(self.files, rows, account, [file.path for file in plan.files if file.judged_before])
-        ledger.write_audit(self.files, account)
 
 
 def _cut(rows: DataFrame) -> DataFrame:

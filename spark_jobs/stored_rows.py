@@ -23,6 +23,37 @@ from spark_jobs.reduction import Outcome
 _OLD = "_stored_"
 
 
+def without_unknown_values(
+    rows: DataFrame, stored: DataFrame, kept_out: DataFrame, contract: TableContract
+) -> DataFrame:
+    """Keeps out updates that leave a large value as it was where the change that may have set it is kept out.
+
+    The stored value may be an older one: nobody can tell until that change is mended and both are judged again.
+
+    Args:
+        rows: classified changes of the database.
+        stored: the table's rows of the database.
+        kept_out: `record_key` and greatest `change_seq` of what is in quarantine.
+        contract: the table.
+    """
+    key = contract.record_key
+    newest = kept_out.select(F.col("record_key").alias("_kept_out_key"), F.col(CHANGE_SEQ).alias("_kept_out_seq"))
+    old = stored.select(F.col(key).alias(f"{_OLD}{key}"), F.col(CHANGE_SEQ).alias(f"{_OLD}{CHANGE_SEQ}"))
+    is_open = (F.col(c.OUTCOME) == str(Outcome.APPLIED)) & (F.size(c.UNCHANGED) > 0)
+    joined = rows.join(newest, (F.col(key).cast("string") == F.col("_kept_out_key")) & is_open, "left")
+    joined = joined.join(old, (F.col(key) == F.col(f"{_OLD}{key}")) & F.col("_kept_out_key").isNotNull(), "left")
+    unknown = F.col("_kept_out_seq") > F.coalesce(F.col(f"{_OLD}{CHANGE_SEQ}"), F.lit(""))
+    reasons = F.transform(c.UNCHANGED, lambda name: F.concat(name, F.lit(": set by a change that is kept out")))
+    whole = F.to_json(F.struct(*contract.column_by_name))
+    return joined.withColumns(
+        {
+            c.OUTCOME: F.when(unknown, str(Outcome.QUARANTINED)).otherwise(F.col(c.OUTCOME)),
+            c.BROKEN: F.when(unknown, reasons).otherwise(F.col(c.BROKEN)),
+            c.RAW_ROW: F.when(unknown, whole).otherwise(F.col(c.RAW_ROW)),
+        }
+    ).select(*rows.columns)
+
+
 def compare(
     rows: DataFrame, stored: DataFrame, contract: TableContract, *, is_csv: bool, is_reload: bool, unresolved: bool
 ) -> DataFrame:

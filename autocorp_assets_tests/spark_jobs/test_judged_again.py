@@ -130,6 +130,33 @@ def test_a_change_judged_again_does_not_overtake_a_newer_one(lake):
     assert lake.plan("service_parts").is_empty
 
 
+def test_a_large_value_that_a_kept_out_change_set_is_not_replaced_by_an_older_one(lake):
+    table, key = "auto_parts", "sku"
+    lake.raw.load(table, [{key: "a", "name": "A", "description": "old"}, {key: "b", "name": "B", "description": "b"}])
+    lake.curate(table)
+    bad = Change("U", 1, {key: "a", "name": "A", "description": "new"}, literal={"price": "NaN"})
+    lake.raw.change_file(table, [bad], second=1)
+    lake.curate(table)
+    partial = [
+        Change("U", 2, {key: "a", "name": "A2"}, unchanged=("description",)),
+        Change("U", 3, {key: "b", "name": "B2"}, unchanged=("description",)),
+    ]
+    lake.raw.change_file(table, partial, second=2)
+
+    report = lake.curate(table)
+
+    assert lake.rows(table, "name", "description") == {"a": ("A", "old"), "b": ("B2", "b")}
+    assert [(file.applied, file.quarantined) for file in report.files] == [(1, 1)]
+    kept_out = Quarantine(LakeStorage(lake.root), TABLES[table])
+    assert [row.reasons for row in kept_out.rows()][1] == ("description: set by a change that is kept out",)
+
+    # A whole newer change settles it.
+    lake.raw.change_file(table, [Change("U", 4, {key: "a", "name": "A3", "description": "newest"})], second=3)
+    lake.raw.change_file(table, [Change("U", 5, {key: "a", "name": "A4"}, unchanged=("description",))], second=4)
+    lake.curate(table)
+    assert lake.rows(table, "name", "description")["a"] == ("A4", "newest")
+
+
 def test_a_file_from_before_the_window_that_came_since_is_folded_in(lake):
     """The listing, the footers and the checkpoint together: no plan of the test's own."""
     table, key = "service_parts", "service_part_id"
