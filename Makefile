@@ -18,7 +18,7 @@ dev: $(READY) ## Run the platform on this machine until Ctrl-C
 	@.venv/bin/autocorp dev $(ARGS)
 
 test: $(READY) ## Run the tests; ARGS="-k transfer" picks some
-	@.venv/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@.venv/bin/pytest --numprocesses 2 --no-loadscope-reorder $(ARGS)
 
 torture: $(READY) ## Kill every part of a platform of its own under load, then compare every row; MINUTES=5
 	@.venv/bin/autocorp torture --minutes $(or $(MINUTES),5) $(ARGS)

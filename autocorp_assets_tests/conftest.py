@@ -13,27 +13,25 @@ from psycopg import conninfo, sql
 
 from autocorp_assets.local.source.postgres import EmbeddedPostgres
 from autocorp_assets.settings import Settings
+from autocorp_assets_tests.sharing import SlowGroups
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from xdist.remote import Producer
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SlowGroups:
+    """With `--numprocesses`, as `make test` has it."""
+    return SlowGroups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Shares the work between two processes (`--dist loadgroup`), the two slow groups first.
-
-    All that uses the Spark session runs in one of them, so that there is one session; what runs the whole
-    platform runs in the other; modules of quick tests fill up what time is left.
-    """
-
-    def group(item: pytest.Item) -> str:
-        slow = (name for name in ("e2e", "spark") if item.get_closest_marker(name))
-        return next(slow, item.nodeid.split("::")[0])
-
-    order = {"spark": 0, "e2e": 1}
-    items.sort(key=lambda item: order.get(group(item), 2))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+    """The slow groups first, so that neither is left for the end."""
+    order = ("spark", "e2e")
+    items.sort(
+        key=lambda item: next((at for at, name in enumerate(order) if item.get_closest_marker(name)), len(order))
+    )
 
 
 @pytest.fixture
