@@ -47,13 +47,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     Shared, since starting takes seconds: use paths of your own, and `spark.newSession()` before changing
     its configuration.
     """
-    from autocorp_assets.local.spark_runtime import compiled_lightly, prepare, spark_conf, spark_environment
+    from autocorp_assets.local.spark_runtime import INTERPRETED, prepare, spark_conf, spark_environment
 
     home = tmp_path_factory.mktemp("spark")
     settings = Settings(home=home)
     prepare(settings)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in spark_environment(compiled_lightly(spark_conf(settings)), home).items():
+        for name, value in spark_environment({**spark_conf(settings), **INTERPRETED}, home).items():
             patch.setenv(name, value)
 
         from pyspark.sql import SparkSession
