@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
-import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autocorp_assets.contracts import FEEDS, TABLES
-from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.contracts import FEEDS
 from autocorp_assets.local.generator.exports import write_customers
-from autocorp_assets.local.spark_runtime import prepare, spark_conf, spark_environment
 from autocorp_assets.local.transfer import transfer
 from autocorp_assets.settings import Settings
-from spark_jobs.curation import Curation
+from benchmarks.job import curate, seconds, session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TABLE = "customers"
 FEED = FEEDS["customers"].name
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long the work takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def curate(spark: SparkSession, lake: Path) -> None:
-    """What a run of the platform does to the table."""
-    plan = LakeStorage(lake).pending_plans([TABLE])[TABLE]
-    contract = TABLES[TABLE]
-    Curation(
-        spark=spark.newSession(), contract=contract, lake=str(lake), run_id="benchmark", announce=lambda _: None
-    ).run(plan)
 
 
 def deliver(settings: Settings, day: date, count: int) -> Path:
@@ -60,9 +38,9 @@ def measure(spark: SparkSession, settings: Settings, count: int) -> dict[str, fl
 
     cold = seconds(plain)
     peer = min(seconds(plain) for _ in range(3))
-    first = seconds(lambda: curate(spark, settings.lake))
+    first = seconds(lambda: curate(spark, settings.lake, TABLE))
     deliver(settings, date(2024, 12, 21), count)
-    again = seconds(lambda: curate(spark, settings.lake))
+    again = seconds(lambda: curate(spark, settings.lake, TABLE))
     return {
         "rows": count,
         "plain_cold_seconds": cold,
@@ -78,16 +56,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_200_000)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        settings = Settings(home=Path(home))
-        prepare(settings)
-        os.environ.update(spark_environment(spark_conf(settings), Path(home)))
-
-        from pyspark.sql import SparkSession
-
-        spark = SparkSession.builder.appName("benchmark").getOrCreate()
+    with session() as (spark, settings):
         figures = measure(spark, settings, arguments.customers)
-        spark.stop()
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))  # noqa: T201 the result
 
 

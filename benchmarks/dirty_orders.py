@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
-import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autocorp_assets.contracts import FEEDS, TABLES
-from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.contracts import FEEDS
 from autocorp_assets.local.generator.exports import write_sales_orders
 from autocorp_assets.local.generator.landing import FileManifest
-from autocorp_assets.local.spark_runtime import prepare, spark_conf, spark_environment
 from autocorp_assets.local.transfer import transfer
 from autocorp_assets.reconciliation.deliveries import Expected, account_differences, audited
 from autocorp_assets.settings import Settings
-from spark_jobs.curation import Curation
+from benchmarks.job import curate, seconds, session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,26 +24,6 @@ FEED = FEEDS["sales_orders"].name
 FIRST, AGAIN = date(2025, 1, 31), date(2025, 2, 28)
 """Days after the last order: the second export has the same orders, with dirt on other rows of them."""
 OUTCOMES = ("read", "applied", "unchanged", "superseded", "duplicate", "quarantined")
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long the work takes."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def curate(spark: SparkSession, lake: Path) -> None:
-    """What a run of the platform does to the table."""
-    plan = LakeStorage(lake).pending_plans([TABLE])[TABLE]
-    curation = Curation(
-        spark=spark.newSession(),
-        contract=TABLES[TABLE],
-        lake=str(lake),
-        run_id="benchmark",
-        announce=lambda _: None,
-    )
-    curation.run(plan)
 
 
 def deliver(settings: Settings, day: date, orders: int) -> FileManifest:
@@ -82,11 +56,11 @@ def measure(spark: SparkSession, settings: Settings, orders: int) -> dict[str, A
 
     cold = seconds(plain)
     peer = min(seconds(plain) for _ in range(3))
-    first = seconds(lambda: curate(spark, settings.lake))
+    first = seconds(lambda: curate(spark, settings.lake, TABLE))
     account = audited(settings.lake, FEED)[told.file]
     differing = differences(told, settings.lake)
     repeated = deliver(settings, AGAIN, orders)
-    again = seconds(lambda: curate(spark, settings.lake))
+    again = seconds(lambda: curate(spark, settings.lake, TABLE))
     account_again = audited(settings.lake, FEED)[repeated.file]
     return {
         "rows": told.rows,
@@ -107,16 +81,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=790_000)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        settings = Settings(home=Path(home))
-        prepare(settings)
-        os.environ.update(spark_environment(spark_conf(settings), Path(home)))
-
-        from pyspark.sql import SparkSession
-
-        spark = SparkSession.builder.appName("benchmark").getOrCreate()
+    with session() as (spark, settings):
         figures = measure(spark, settings, arguments.orders)
-        spark.stop()
     print(json.dumps(figures))  # noqa: T201 the result
 
 
