@@ -26,17 +26,9 @@ from autocorp_assets.lake.change_sequences import first_sequence
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.snapshots import Head, read_head
 from spark_jobs.checkpoint import Checkpoint
-from spark_jobs.plan import (
-    ChangeFile,
-    Delivery,
-    LoadManifest,
-    TablePlan,
-    day_before,
-    earliest_day,
-    pending,
-    refold_from,
-    unapplied,
-)
+from spark_jobs.look_back import day_before
+from spark_jobs.pending import earliest_day, pending, refold_from, unapplied
+from spark_jobs.plan import ChangeFile, Delivery, LoadManifest, TablePlan
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem

@@ -11,7 +11,8 @@ from autocorp_assets.contracts.model import SourceSystem, TableContract
 from autocorp_assets.contracts.raw_format import RAW_DATABASE, SEQUENCE, table_prefix
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.reconciliation.keys import Key
-from spark_jobs.plan import FileKind, TablePlan, flushed_from
+from spark_jobs.look_back import flushed_from
+from spark_jobs.plan import FileKind, TablePlan
 
 if TYPE_CHECKING:
     import pyarrow as pa

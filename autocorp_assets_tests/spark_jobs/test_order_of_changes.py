@@ -17,7 +17,8 @@ from autocorp_assets_tests.spark_jobs.lake import Lake
 from autocorp_assets_tests.spark_jobs.raw_zone import Change
 from spark_jobs.change_seq import generation_text
 from spark_jobs.checkpoint import Checkpoint
-from spark_jobs.plan import ChangeFile, LoadManifest, TablePlan, advance, pending
+from spark_jobs.pending import pending
+from spark_jobs.plan import ChangeFile, LoadManifest, TablePlan, advance
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,17 +10,9 @@ import pytest
 
 from autocorp_assets.contracts import TABLES
 from spark_jobs.checkpoint import Checkpoint, delta_user_metadata, from_delta_user_metadata
-from spark_jobs.plan import (
-    LOOK_BACK,
-    ChangeFile,
-    Delivery,
-    FileKind,
-    LoadManifest,
-    TablePlan,
-    advance,
-    earliest_day,
-    pending,
-)
+from spark_jobs.look_back import LOOK_BACK
+from spark_jobs.pending import earliest_day, pending
+from spark_jobs.plan import ChangeFile, Delivery, FileKind, LoadManifest, TablePlan, advance
 
 TABLE = TABLES["sales_order"]
 BEGAN = datetime(2024, 11, 21, 23, 50, tzinfo=UTC)
