@@ -29,8 +29,19 @@ def grouped(spark: SparkSession, plan: TablePlan, lake: str) -> tuple[RawFiles, 
 
     Raises:
         RawFileError: a file is no whole Parquet file.
+        SchemaError: a change file does not say in which order its changes were made.
     """
-    return raw_files.grouped(spark, lake, (file.path for file in plan.database_files))
+    files = raw_files.grouped(spark, lake, (file.path for file in plan.database_files))
+    changes = {file.path for file in plan.database_files if file.kind is FileKind.CHANGE}
+    unordered = [p for group in files if raw_format.SEQUENCE not in group.types for p in group.paths if p in changes]
+    if unordered:
+        message = (
+            f"{plan.table}: change files without column {raw_format.SEQUENCE} cannot be put in order (file "
+            f"{unordered[0]}, {len(unordered)} in all): have the capture write it (DMS: an add-column rule with "
+            "$AR_H_CHANGE_SEQ), move these files away and reload the table"
+        )
+        raise SchemaError(message)
+    return files
 
 
 def unknown_columns(files: Sequence[RawFiles], contract: TableContract) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from autocorp_assets.contracts import TABLES
@@ -176,6 +177,9 @@ def test_a_file_that_spark_cannot_read_is_named_and_taken_once_it_is_mended(lake
     change = Change("U", 2, {"service_part_id": 1, "quantity": 2})
     bad = lake.raw.change_file("service_parts", [change], second=1, types=nanoseconds)
     with pytest.raises(SchemaError, match=rf"created_at is int64 \(TIMESTAMP\(NANOS.*{bad.name}.*under the same name"):
+        lake.curate("service_parts")
+    pq.write_table(pa.table({"Op": ["U"], "service_part_id": [1], "quantity": [9]}), bad)
+    with pytest.raises(SchemaError, match=rf"without column dms_change_seq.*{bad.name}.*reload"):
         lake.curate("service_parts")
     bad.write_bytes(b"PAR1")
     with pytest.raises(RawFileError, match=rf"raw/.*{bad.name} is not a whole Parquet file"):
