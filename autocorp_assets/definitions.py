@@ -23,14 +23,13 @@ from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.curated.tables import curated_tables
-from autocorp_assets.deployments.local import local_resources
+from autocorp_assets.deployments import deployment_resources
 from autocorp_assets.raw.csv import raw_feed
 from autocorp_assets.raw.database import raw_database
 from autocorp_assets.raw.specs import landing_spec, source_spec
 from autocorp_assets.settings import Settings
 
 RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
-DEPLOYMENTS = {"local": local_resources}
 
 
 def definitions(
@@ -63,7 +62,7 @@ def definitions(
             dead_runs,
             run_failures,
         ],
-        resources=resources or DEPLOYMENTS[settings.deployment](settings),
+        resources=resources or deployment_resources(settings),
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,

@@ -12,7 +12,9 @@ import pytest
 from psycopg import conninfo, sql
 
 from autocorp_assets.local.source.postgres import EmbeddedPostgres
+from autocorp_assets.resources.aws import clients
 from autocorp_assets.settings import Settings
+from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws, run_server
 from autocorp_assets_tests.sharing import SlowGroups
 
 if TYPE_CHECKING:
@@ -38,6 +40,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def settings(tmp_path: Path) -> Settings:
     """Settings with a data folder of the test's own; jars come from the user's cache."""
     return Settings(home=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[FakeAws]:
+    """AWS for the whole process; use `aws`, which is empty at first."""
+    with run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """An empty AWS, to which everything that this test starts talks; with one bucket, `LAKE_BUCKET`."""
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    clients.client.cache_clear()
+    aws_server.forget_everything()
+    aws_server.make_bucket(LAKE_BUCKET)
+    aws_server.faults.clear()
+    return aws_server
+
+
+@pytest.fixture
+def aws_settings(aws: FakeAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Settings of the deployment in that AWS, with the names that the infrastructure gives."""
+    monkeypatch.setenv("AUTOCORP_AWS_LAKE", f"s3://{LAKE_BUCKET}/lake")
+    return Settings(deployment="aws", home=tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ FEED = FEEDS["customers"].name
 def deliver(settings: Settings, day: date, count: int) -> Path:
     """An export, transferred to raw."""
     path = write_customers(settings.landing_folder, day, count=count)
-    transfer(FEED, landing=settings.landing_folder, lake=settings.lake, settled_seconds=0)
+    transfer(FEED, landing=settings.landing_folder, lake=settings.lake_folder, settled_seconds=0)
     return path
 
 
@@ -38,9 +38,9 @@ def measure(spark: SparkSession, settings: Settings, count: int) -> dict[str, fl
 
     cold = seconds(plain)
     peer = min(seconds(plain) for _ in range(3))
-    first = seconds(lambda: curate(spark, settings.lake, TABLE))
+    first = seconds(lambda: curate(spark, settings.lake_folder, TABLE))
     deliver(settings, date(2024, 12, 21), count)
-    again = seconds(lambda: curate(spark, settings.lake, TABLE))
+    again = seconds(lambda: curate(spark, settings.lake_folder, TABLE))
     return {
         "rows": count,
         "plain_cold_seconds": cold,

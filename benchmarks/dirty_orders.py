@@ -29,7 +29,7 @@ OUTCOMES = ("read", "applied", "unchanged", "superseded", "duplicate", "quaranti
 def deliver(settings: Settings, day: date, orders: int) -> FileManifest:
     """An export with the usual dirt, transferred to raw."""
     told = write_sales_orders(settings.landing_folder, day, orders=orders)[FEED]
-    transfer(FEED, landing=settings.landing_folder, lake=settings.lake, settled_seconds=0)
+    transfer(FEED, landing=settings.landing_folder, lake=settings.lake_folder, settled_seconds=0)
     return told
 
 
@@ -56,12 +56,12 @@ def measure(spark: SparkSession, settings: Settings, orders: int) -> dict[str, A
 
     cold = seconds(plain)
     peer = min(seconds(plain) for _ in range(3))
-    first = seconds(lambda: curate(spark, settings.lake, TABLE))
-    account = audited(settings.lake, FEED)[told.file]
-    differing = differences(told, settings.lake)
+    first = seconds(lambda: curate(spark, settings.lake_folder, TABLE))
+    account = audited(settings.lake_folder, FEED)[told.file]
+    differing = differences(told, settings.lake_folder)
     repeated = deliver(settings, AGAIN, orders)
-    again = seconds(lambda: curate(spark, settings.lake, TABLE))
-    account_again = audited(settings.lake, FEED)[repeated.file]
+    again = seconds(lambda: curate(spark, settings.lake_folder, TABLE))
+    account_again = audited(settings.lake_folder, FEED)[repeated.file]
     return {
         "rows": told.rows,
         "plain_cold_seconds": round(cold, 2),

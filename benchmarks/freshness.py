@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=10)
     arguments = parser.parse_args()
     settings = Settings()
-    query = LakeQuery(settings.lake)
+    query = LakeQuery(settings.lake_folder)
     waited = []
     with open_source(settings) as source:
         for number in range(arguments.changes):

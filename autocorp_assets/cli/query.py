@@ -97,10 +97,10 @@ def _sql(argument: str) -> str:
         raise QueryError(message) from error
 
 
-def _refuse_empty_lake(lake: Path) -> None:
+def _refuse_empty_lake(lake: Path | str) -> None:
     from autocorp_assets.query.errors import QueryError
 
-    if not any((lake / "curated").glob("*/*")):
+    if isinstance(lake, Path) and not any((lake / "curated").glob("*/*")):
         message = f"nothing has been curated yet below {lake}: run `autocorp sync`, then ask again"
         raise QueryError(message)
 

@@ -8,20 +8,21 @@ from autocorp_assets.contracts.raw_format import QUARANTINE
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.local_source import LocalSource
-from autocorp_assets.resources.local_transfer import LocalTransfer
+from autocorp_assets.resources.local_transfer import SETTLED_SECONDS, LocalTransfer
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
 
 OWNER_ONLY = 0o700
 
 
-def local_resources(settings: Settings) -> dict[str, object]:
+def local_resources(settings: Settings, *, exports_are_whole: bool = False) -> dict[str, object]:
     """Resources by the names under which assets and sensors ask for them."""
+    settled_seconds = 0.0 if exports_are_whole else SETTLED_SECONDS
     return {
-        "lake": LakeStorage(settings.lake),
+        "lake": LakeStorage(settings.lake_folder),
         "source": LocalSource(settings=settings),
         "replication": LocalReplication(settings=settings),
-        "transfer": LocalTransfer(settings=settings),
+        "transfer": LocalTransfer(settings=settings, settled_seconds=settled_seconds),
         "spark": _spark(settings),
         "job_runner": _job_runner(settings),
     }
@@ -52,7 +53,7 @@ def _job_runner(settings: Settings) -> dg.ResourceDefinition:
             keep_quarantine_private(settings)
 
         return SparkSubprocess(
-            lake=settings.lake,
+            lake=settings.lake_folder,
             logs=settings.logs_folder,
             folder=PROJECT_FOLDER,
             spark_conf=context.resources.spark.spark_config,
@@ -64,6 +65,6 @@ def _job_runner(settings: Settings) -> dg.ResourceDefinition:
 
 def keep_quarantine_private(settings: Settings) -> None:
     """Whole rows lie there, personal data among them: only the platform's own user may read them."""
-    folder = settings.lake / QUARANTINE
+    folder = settings.lake_folder / QUARANTINE
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(OWNER_ONLY)

@@ -179,7 +179,7 @@ class Demo:
 
         deliveries = {manifest.feed: manifest for manifest in manifests}
         for contract in TABLES.values():
-            found = compare_table(dsn, self.settings.lake, contract)
+            found = compare_table(dsn, self.settings.lake_folder, contract)
             csv_rows, of_csv = 0, []
             if contract.csv_feed:
                 csv_rows, of_csv = self._compare_delivery(deliveries[contract.csv_feed.name])
@@ -204,7 +204,7 @@ class Demo:
             value_differences,
         )
 
-        lake = self.settings.lake
+        lake = self.settings.lake_folder
         expected = Expected(
             file=manifest.file,
             rows=manifest.rows,
@@ -227,7 +227,7 @@ class Demo:
         from autocorp_assets.query.engine import LakeQuery
 
         def ask(as_of: datetime | None) -> dict[str, Any]:
-            result = LakeQuery(self.settings.lake).run(question, as_of=as_of)
+            result = LakeQuery(self.settings.lake_folder).run(question, as_of=as_of)
             return dict(zip(result.columns, next(iter(result.rows())), strict=True))
 
         return Answer(table=table, question=question, before=ask(before), now=ask(None))
@@ -235,7 +235,7 @@ class Demo:
     def _saved_answer(self) -> SavedAnswer:
         from autocorp_assets.query.engine import LakeQuery
 
-        result = LakeQuery(self.settings.lake).run((PROJECT_FOLDER / SAVED_QUESTION).read_text())
+        result = LakeQuery(self.settings.lake_folder).run((PROJECT_FOLDER / SAVED_QUESTION).read_text())
         return SavedAnswer(file=SAVED_QUESTION, columns=result.columns, rows=tuple(islice(result.rows(), SAVED_ROWS)))
 
 

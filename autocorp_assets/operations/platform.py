@@ -170,7 +170,7 @@ def last_lines(log: Path, count: int = 20) -> str:
 def _replicator(settings: Settings, source: Source) -> Guarded:
     from autocorp_assets.local.replicator.__main__ import DSN_VARIABLE
 
-    folders = ["--lake", settings.lake, "--state", settings.replication_folder]
+    folders = ["--lake", settings.lake_folder, "--state", settings.replication_folder]
     return Guarded.start(
         [*_module("autocorp_assets.local.replicator"), *folders, "--slot", settings.slot],
         name="replicator",

@@ -148,12 +148,11 @@ def _run_config(step: str, again: Mapping[str, Sequence[str]], *, reload: bool) 
 
 def _job(settings: Settings, on_progress: Callable[[str], None]) -> dg.JobDefinition:
     from autocorp_assets.definitions import definitions
-    from autocorp_assets.deployments.local import local_resources
-    from autocorp_assets.resources.local_transfer import LocalTransfer
+    from autocorp_assets.deployments import deployment_resources
 
     return definitions(
         settings,
-        resources={**local_resources(settings), "transfer": LocalTransfer(settings=settings, settled_seconds=0)},
+        resources=deployment_resources(settings, exports_are_whole=True),
         loggers={PROGRESS: _progress_logger(on_progress)},
         scheduled_checks=False,
     ).resolve_implicit_global_asset_job_def()

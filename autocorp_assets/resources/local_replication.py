@@ -134,7 +134,7 @@ class LocalReplication:
 
         replicate(
             dsn=dsn,
-            lake=self.settings.lake,
+            lake=self.settings.lake_folder,
             state=self.settings.replication_folder,
             until_caught_up=True,
             deadline_seconds=deadline_seconds,

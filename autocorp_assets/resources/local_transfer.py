@@ -23,14 +23,20 @@ class LocalTransfer:
         from autocorp_assets.local.transfer import arrivals
 
         return arrivals(
-            feed, landing=self.settings.landing_folder, lake=self.settings.lake, settled_seconds=self.settled_seconds
+            feed,
+            landing=self.settings.landing_folder,
+            lake=self.settings.lake_folder,
+            settled_seconds=self.settled_seconds,
         )
 
     def transfer(self, feed: str) -> TransferOutcome:
         from autocorp_assets.local.transfer import transfer
 
         report = transfer(
-            feed, landing=self.settings.landing_folder, lake=self.settings.lake, settled_seconds=self.settled_seconds
+            feed,
+            landing=self.settings.landing_folder,
+            lake=self.settings.lake_folder,
+            settled_seconds=self.settled_seconds,
         )
         return TransferOutcome(
             transferred=tuple(file.name for file in report.copied),

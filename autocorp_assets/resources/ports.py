@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import dagster as dg
     import psycopg
 
+    from autocorp_assets.contracts.model import TableContract
     from spark_jobs.plan import TablePlan
 
 Progress = Callable[[str], None]
@@ -183,3 +184,68 @@ class WriterHold(Protocol):
     def run(self, *, context: dg.AssetExecutionContext, plans: Sequence[TablePlan]) -> JobOutcome:
         """Returns also when the job died: its tables are then missing from the results."""
         ...
+
+
+class Alerts(Protocol):
+    """Tells people what has gone wrong, and when it is over."""
+
+    def send(self, *, subject: str, text: str) -> None:
+        """Returns once it is delivered to whoever passes it on; never raises: a lost alert is logged."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number at one moment."""
+
+    name: str
+    value: float
+    unit: Literal["Seconds", "Count", "Bytes"]
+    table: str | None = None
+
+
+class Metrics(Protocol):
+    """Keeps numbers over time, where others can plot them and be alarmed."""
+
+    def publish(self, measurements: Sequence[Measurement]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogTable:
+    """What the catalog says of a table."""
+
+    columns: Mapping[str, str]
+    """Types by name, as Spark SQL has them; lower case."""
+    location: str
+    properties: Mapping[str, str]
+
+
+class Catalog(Protocol):
+    """Where SQL engines find the tables of the lake."""
+
+    def register(self, contract: TableContract) -> None:
+        """Make sure that the table, which has at least one commit, can be queried. Cheap when it can."""
+        ...
+
+    def describe(self, contract: TableContract) -> CatalogTable | None:
+        """None when the catalog does not know the table."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrivals:
+    """Where new raw objects are said to be; that they are, and that they are new, is for the listing to find."""
+
+    paths: frozenset[str]
+    """Relative to the lake's root."""
+    receipts: tuple[str, ...]
+
+
+class ArrivalEvents(Protocol):
+    """News of objects in raw: some are lost, some come twice."""
+
+    def receive(self) -> Arrivals:
+        """What has been told since; told again later unless it is forgotten."""
+        ...
+
+    def forget(self, arrivals: Arrivals) -> None: ...

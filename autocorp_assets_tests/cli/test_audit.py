@@ -17,7 +17,7 @@ LOAD = "raw/database/auto_parts/LOAD00000001.parquet"
 def ledger(tmp_path, monkeypatch) -> LedgerWriter:
     """A lake whose auto_parts took in its load."""
     monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
-    lake = Settings().lake
+    lake = Settings().lake_folder
     load(lake, TABLES["auto_parts"], PARTS)
     ledger = LedgerWriter(lake)
     line = {"file": LOAD, "applied": 1, "quarantined": 1, "repairs": {"name: white space trimmed": 1}}

@@ -29,7 +29,7 @@ def kept_out(file: str, position: int, *reasons: str) -> dict:
 def ledger(tmp_path, monkeypatch) -> LedgerWriter:
     """A lake with three rows of auto_parts in quarantine, of a file in raw and of one that is gone."""
     monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
-    lake = Settings().lake
+    lake = Settings().lake_folder
     load(lake, TABLES["auto_parts"], PARTS)
     ledger = LedgerWriter(lake)
     ledger.audit("db-1", {"file": LOAD, "quarantined": 2}, {"file": LOST, "quarantined": 1}, revision=1)

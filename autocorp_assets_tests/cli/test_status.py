@@ -31,13 +31,13 @@ def test_before_anything_exists_every_table_is_empty_and_nothing_is_made(setting
 
 def test_rows_lag_and_quarantine_come_from_the_files(settings):
     platform = Platform(settings.home_folder)
-    load(settings.lake, TABLES["auto_parts"], PARTS)
-    load(settings.lake, TABLES["service"], [{"serviceid": "S-1"}])
+    load(settings.lake_folder, TABLES["auto_parts"], PARTS)
+    load(settings.lake_folder, TABLES["service"], [{"serviceid": "S-1"}])
     written = time.time() - 90
-    os.utime(settings.lake / table_prefix("service") / "LOAD00000001.parquet", (written, written))
+    os.utime(settings.lake_folder / table_prefix("service") / "LOAD00000001.parquet", (written, written))
     platform.curate("auto_parts")
     kept_out = {"file": "raw/database/auto_parts/LOAD00000001.parquet", "reasons": ["price: does not fit"]}
-    ledger = LedgerWriter(settings.lake)
+    ledger = LedgerWriter(settings.lake_folder)
     ledger.quarantine("db-0", {**kept_out, "position": 0}, {**kept_out, "position": 1}, revision=1)
     ledger.quarantine("db-9", {**kept_out, "position": 2}, revision=9)
 

@@ -26,7 +26,7 @@ class LoadedOnce:
     def catch_up(self, *, deadline_seconds, on_progress) -> CaughtUp:
         if self.error:
             raise ReplicationError(self.error)
-        load(self.settings.lake, TABLES["auto_parts"], PARTS)
+        load(self.settings.lake_folder, TABLES["auto_parts"], PARTS)
         on_progress("auto_parts: 2 rows")
         return CaughtUp(position="0/10", seconds=0.1)
 
@@ -42,11 +42,11 @@ def platform(settings, monkeypatch) -> Platform:
     """The platform with a real process in Spark's place, and a source that need not run."""
     platform = Platform(settings.home_folder)
 
-    def resources(_: Settings) -> dict[str, object]:
+    def resources(_: Settings, *, exports_are_whole: bool) -> dict[str, object]:
         return {
             **local_resources(settings),
-            "lake": LakeStorage(settings.lake),
-            "transfer": LocalTransfer(settings=settings),
+            "lake": LakeStorage(settings.lake_folder),
+            "transfer": LocalTransfer(settings=settings, settled_seconds=0 if exports_are_whole else 2),
             "replication": LoadedOnce(settings, error=platform.source_error),
             "job_runner": platform.runner,
         }
@@ -71,7 +71,7 @@ def test_one_pass_brings_the_source_into_tables_and_into_the_instance(settings, 
 
 def test_what_is_in_raw_is_curated_though_the_source_is_away(settings, platform):
     sync(settings, ["auto_parts"])
-    load(settings.lake, TABLES["service"], [{"serviceid": "S-1", "labor_minutes": 5}])
+    load(settings.lake_folder, TABLES["service"], [{"serviceid": "S-1", "labor_minutes": 5}])
     platform.source_error = "the source does not answer: start it"
 
     report = sync(settings, ["service"])
@@ -127,8 +127,8 @@ def test_the_instance_follows_the_projects_configuration(settings):
 
 def test_a_reload_is_a_pass_that_names_what_was_written_and_what_could_not_be_loaded(settings, platform, monkeypatch):
     """Here the running platform takes in the load before the pass's own run does."""
-    load(settings.lake, TABLES["service"], [{"serviceid": "S-1"}])
-    load(settings.lake, TABLES["auto_parts"], PARTS)
+    load(settings.lake_folder, TABLES["service"], [{"serviceid": "S-1"}])
+    load(settings.lake_folder, TABLES["auto_parts"], PARTS)
 
     def reload(self, tables, **_) -> dict[str, str]:
         assert tables == ["auto_parts", "service"]

@@ -24,7 +24,7 @@ PEOPLE = "first_name,last_name,email,phone,address,city,state,zip\n"
 @pytest.fixture
 def raw(tmp_path, monkeypatch) -> RawZone:
     monkeypatch.setenv("AUTOCORP_HOME", str(tmp_path))
-    return RawZone(Settings().lake)
+    return RawZone(Settings().lake_folder)
 
 
 def trace(*arguments: str) -> dict[str, list[dict[str, Any]]]:

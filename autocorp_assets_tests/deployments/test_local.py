@@ -7,9 +7,9 @@ from autocorp_assets.settings import Settings
 
 def test_only_the_platforms_user_reads_quarantine(tmp_path):
     settings = Settings(home=tmp_path)
-    (settings.lake / QUARANTINE).mkdir(parents=True)
+    (settings.lake_folder / QUARANTINE).mkdir(parents=True)
 
     keep_quarantine_private(settings)
     keep_quarantine_private(settings)
 
-    assert stat.S_IMODE((settings.lake / QUARANTINE).stat().st_mode) == 0o700
+    assert stat.S_IMODE((settings.lake_folder / QUARANTINE).stat().st_mode) == 0o700

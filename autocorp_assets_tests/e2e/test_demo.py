@@ -31,13 +31,13 @@ QUESTIONS = sorted((PROJECT_FOLDER / "queries" / "questions").glob("*.sql"))
 
 
 def audit_of(demo: Demo, table: str) -> list[dict]:
-    files = (demo.folder.settings.lake / AUDIT / table).glob("*.jsonl")
+    files = (demo.folder.settings.lake_folder / AUDIT / table).glob("*.jsonl")
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def before_the_burst(demo: Demo, table: str) -> str:
     """A moment at which the table had all that was loaded, and nothing of the changes."""
-    newest = commits(demo.folder.settings.lake, TABLES[table], 1)[0]
+    newest = commits(demo.folder.settings.lake_folder, TABLES[table], 1)[0]
     return (newest.committed_at - timedelta(milliseconds=1)).isoformat()
 
 
@@ -70,7 +70,7 @@ def test_no_process_is_left_behind(demo):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_of_every_raw_file_is_accounted_for(demo, table):
-    lake = demo.folder.settings.lake
+    lake = demo.folder.settings.lake_folder
     accounts = audit_of(demo, table)
 
     assert all(account["read"] == sum(account[outcome] for outcome in OUTCOMES) for account in accounts)
@@ -99,7 +99,7 @@ def test_a_delta_table_is_read_as_it_was(demo):
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda path: path.stem)
 def test_every_saved_question_has_an_answer(demo, question):
-    result = LakeQuery(demo.folder.settings.lake).run(question.read_text())
+    result = LakeQuery(demo.folder.settings.lake_folder).run(question.read_text())
 
     assert result.absent == ()
     assert result.columns
@@ -113,7 +113,7 @@ def test_status_shows_each_table_up_to_date(demo):
 
 
 def test_a_pass_with_nothing_new_starts_no_spark_and_commits_nothing(demo):
-    lake = demo.folder.settings.lake
+    lake = demo.folder.settings.lake_folder
     before = [commits(lake, contract, 100) for contract in TABLES.values()], demo.folder.spark_logs()
 
     report = demo.folder.sync()

@@ -36,7 +36,7 @@ def test_a_change_in_the_source_shows_in_a_query_without_a_click(folder: DataFol
     assert requests.get(f"http://127.0.0.1:{port}/server_info", timeout=10).json()["dagster_webserver_version"]
     with open_source(folder.settings) as source, psycopg.connect(source.dsn) as connection:
         connection.execute("UPDATE sales_order SET status = 'seen by the lake' WHERE order_id = 1")
-    lake = LakeQuery(folder.settings.lake)
+    lake = LakeQuery(folder.settings.lake_folder)
     wait_for(
         lambda: list(lake.run("SELECT order_id FROM sales_order WHERE status = 'seen by the lake'").rows()) == [(1,)],
         seconds=VISIBLE_WITHIN_SECONDS,

@@ -31,8 +31,9 @@ def change_source(folder: DataFolder, *statements: str) -> None:
 
 def differences(folder: DataFolder) -> dict[str, int]:
     """By table; empty when source and lake agree."""
+    lake = folder.settings.lake_folder
     with open_source(folder.settings) as source:
-        found = {name: compare_table(source.dsn, folder.settings.lake, table).count for name, table in TABLES.items()}
+        found = {name: compare_table(source.dsn, lake, table).count for name, table in TABLES.items()}
     return {name: count for name, count in found.items() if count}
 
 
@@ -43,7 +44,7 @@ def wait_for_spark(folder: DataFolder, output: Path, saying: str) -> None:
 
 
 def test_a_broken_file_stops_its_table_only_until_it_is_mended(folder):
-    raw = folder.settings.lake / "raw"
+    raw = folder.settings.lake_folder / "raw"
     change_source(folder, PRICE, COSTS)
     whole = next((raw / "database" / "service").rglob("year=*/**/*.parquet"))
     truncated = whole.with_name("29991231-000000000-0000000099-01.parquet")

@@ -22,7 +22,7 @@ def test_a_missing_folder_is_made_and_marked(tmp_path):
 
 def test_an_earlier_demo_is_replaced(settings):
     with fresh_home(settings):
-        settings.lake.mkdir()
+        settings.lake_folder.mkdir()
 
     with fresh_home(settings):
         assert contents(settings) == {MARKER, LOCK_FILE}
@@ -30,7 +30,7 @@ def test_an_earlier_demo_is_replaced(settings):
 
 def test_a_demo_that_was_killed_while_it_emptied_the_folder_is_replaced(settings, monkeypatch):
     with fresh_home(settings):
-        settings.lake.mkdir()
+        settings.lake_folder.mkdir()
     monkeypatch.setattr("shutil.rmtree", interrupted)
     with pytest.raises(KeyboardInterrupt), fresh_home(settings):
         pass
@@ -46,21 +46,21 @@ def interrupted(_: object) -> None:
 
 def test_a_running_demo_is_not_replaced(settings):
     with fresh_home(settings):
-        settings.lake.mkdir()
+        settings.lake_folder.mkdir()
 
         with pytest.raises(HomeInUseError, match="AUTOCORP_HOME"), fresh_home(settings):
             pass
 
-        assert settings.lake.exists()
+        assert settings.lake_folder.exists()
 
 
 def test_a_lake_that_no_demo_made_is_left_alone(settings):
-    settings.lake.mkdir()
+    settings.lake_folder.mkdir()
 
     with pytest.raises(NotFreshError, match="AUTOCORP_HOME"), fresh_home(settings):
         pass
 
-    assert contents(settings) == {settings.lake.name}
+    assert contents(settings) == {settings.lake_folder.name}
 
 
 def test_somebodys_database_is_not_written_to(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ def test_what_is_not_taken_is_named_and_the_feed_goes_on(settings):
         [raw_feed(FEED, TABLES["customers"])],
         resources={
             "transfer": LocalTransfer(settings=settings, settled_seconds=0),
-            "lake": LakeStorage(settings.lake),
+            "lake": LakeStorage(settings.lake_folder),
         },
     )
 

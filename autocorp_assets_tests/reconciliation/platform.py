@@ -45,7 +45,7 @@ class Platform:
 
     @property
     def lake(self) -> LakeStorage:
-        return LakeStorage(self.settings.lake)
+        return LakeStorage(self.settings.lake_folder)
 
     @cached_property
     def replication(self) -> LocalReplication:
@@ -67,7 +67,7 @@ class Platform:
         plan = self.lake.pending_plans([table])[table]
         stored = self.rows.setdefault(table, {})
         for file in plan.database_files:
-            for row in pl.read_parquet(self.settings.lake / file.path).to_dicts():
+            for row in pl.read_parquet(self.settings.lake_folder / file.path).to_dicts():
                 key, deleted = row[contract.primary_key], row.get(OP) == "D"
                 order = (file.kind is FileKind.CHANGE, row.get(SEQUENCE) or "")
                 before = stored.get(key)
@@ -81,7 +81,7 @@ class Platform:
             tamper(live)
         metadata = delta_user_metadata(advance(plan, contract_version=contract.version, refused={}))
         frame(contract, list(live.values())).write_delta(
-            self.settings.lake / contract.lake_path,
+            self.settings.lake_folder / contract.lake_path,
             mode="overwrite",
             delta_write_options={"commit_properties": CommitProperties(custom_metadata={"userMetadata": metadata})},
         )

@@ -29,7 +29,7 @@ def check(settings: Settings, **config: object) -> dg.AssetCheckEvaluation:
         asset_checks=reconciliation_checks({TABLE: TABLES[TABLE]}),
         jobs=[dg.define_asset_job("check", selection=dg.AssetSelection.checks(key))],
         resources={
-            "lake": LakeStorage(settings.lake),
+            "lake": LakeStorage(settings.lake_folder),
             "source": LocalSource(settings=settings),
             "replication": LocalReplication(settings=settings),
         },

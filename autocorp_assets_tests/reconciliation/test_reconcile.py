@@ -132,7 +132,7 @@ def test_a_key_whose_last_change_is_in_quarantine_is_named_with_it(platform: Pla
     platform.execute("UPDATE auto_parts SET name = 'kept out' WHERE sku IN (%s, %s)", kept_out, superseded)
     platform.replicate()
     (file,) = platform.pending(TABLE)
-    changes = pl.read_parquet(platform.settings.lake / file, columns=["sku", "dms_change_seq"])
+    changes = pl.read_parquet(platform.settings.lake_folder / file, columns=["sku", "dms_change_seq"])
     rows = [
         {
             "file": file,
@@ -143,7 +143,7 @@ def test_a_key_whose_last_change_is_in_quarantine_is_named_with_it(platform: Pla
         }
         for position, change in enumerate(changes.to_dicts())
     ]
-    LedgerWriter(platform.settings.lake).quarantine("b", *rows, revision=1)
+    LedgerWriter(platform.settings.lake_folder).quarantine("b", *rows, revision=1)
     platform.curate(TABLE, lambda rows: rows[kept_out].update(name="the version before"))
     platform.execute("UPDATE auto_parts SET name = 'applied' WHERE sku = %s", superseded)
     platform.replicate()
@@ -180,7 +180,7 @@ def test_what_cannot_be_told_is_unsettled_and_no_difference(platform: Platform):
     platform.execute("UPDATE auto_parts SET price = 1.23 WHERE sku = %s", changed)
     platform.replicate()
     (file,) = platform.pending(TABLE)
-    (platform.settings.lake / file).write_bytes(b"PAR1 cut off")
+    (platform.settings.lake_folder / file).write_bytes(b"PAR1 cut off")
     found = platform.reconcile(TABLE)
     assert found.counts == {Verdict.UNSETTLED: 2}
     assert file in found.sample[0].detail
@@ -271,7 +271,7 @@ def test_of_two_systems_in_one_table_the_databases_rows_are_compared_over_many_b
     orders[tampered]["notes"] = "for whom it may concern"
     del orders[lost]
     plan = platform.lake.pending_plans([contract.name])[contract.name]
-    LakeWriter(spark, platform.settings.lake).commit(
+    LakeWriter(spark, platform.settings.lake_folder).commit(
         contract.name,
         *orders.values(),
         *of_csv,

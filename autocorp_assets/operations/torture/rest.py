@@ -28,10 +28,10 @@ def _is_replicated(settings: Settings) -> bool:
 def _has_arrivals(settings: Settings) -> bool:
     from autocorp_assets.local.transfer import has_arrivals
 
-    return any(has_arrivals(feed, settings.landing_folder, settings.lake) for feed in FEEDS)
+    return any(has_arrivals(feed, settings.landing_folder, settings.lake_folder) for feed in FEEDS)
 
 
 def _has_pending(settings: Settings) -> bool:
     from autocorp_assets.lake.storage import LakeStorage
 
-    return any(not plan.is_empty for plan in LakeStorage(settings.lake).pending_plans(TABLES).values())
+    return any(not plan.is_empty for plan in LakeStorage(settings.lake_folder).pending_plans(TABLES).values())

@@ -202,10 +202,10 @@ class Torture:
             report.problems.append(f"the last `autocorp sync` failed: {'; '.join(errors) or passed['said'][-2000:]}")
         self.say("comparing every row of source and lake")
         with open_source(settings, seed=False) as source:
-            report.tables = judge_tables(source.dsn, settings.lake)
+            report.tables = judge_tables(source.dsn, settings.lake_folder)
         report.histories = self._histories(dev, report.tables)
         report.problems += judge_deliveries(settings, exports)
-        report.problems += judge_accounts(settings.lake)
+        report.problems += judge_accounts(settings.lake_folder)
         if checkpoint := Checkpoint.read(settings.replication_folder):
             report.changes, report.loads = checkpoint.changes, checkpoint.generation
 

@@ -77,7 +77,7 @@ def judge_deliveries(settings: Settings, exports: Exports) -> list[str]:
     """Where the lake holds something else of the CSV exports than they say; empty when all agree."""
     from autocorp_assets.reconciliation.deliveries import value_differences
 
-    lake, whole = settings.lake, f"{CUSTOMERS_FEED}-{LAST_DAY:%Y%m%d}.csv"
+    lake, whole = settings.lake_folder, f"{CUSTOMERS_FEED}-{LAST_DAY:%Y%m%d}.csv"
     found = _accounts(exports.orders, lake)
     if differing := value_differences(CUSTOMERS_FEED, settings.landing_folder / whole, lake):
         found.append(f"{whole}: {differing:,} rows of the lake differ from the file")

@@ -1,0 +1,13 @@
+"""AutoCorp's account: which implementation serves which port."""
+
+from __future__ import annotations
+
+from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.settings import Settings
+
+
+def aws_resources(settings: Settings) -> dict[str, object]:
+    """Resources by the names under which assets and sensors ask for them. Making them talks to nobody."""
+    return {
+        "lake": LakeStorage(settings.lake),
+    }

@@ -1,0 +1,50 @@
+"""boto3 clients, made when first used and shared, and what AWS's errors mean."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+ATTEMPTS = 6
+"""In all, with botocore's exponential back-off between them: ten seconds of throttling or 5xx pass unnoticed."""
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+
+REMEDIES = {
+    "ExpiredToken": "the credentials have expired: renew them (`aws sso login`, or a new session), then run again",
+    "ExpiredTokenException": "the credentials have expired: renew them (`aws sso login`, or a new session)",
+    "UnrecognizedClientException": "the credentials are not valid in this account: check AWS_PROFILE and the keys",
+    "InvalidClientTokenId": "the credentials are not valid in this account: check AWS_PROFILE and the keys",
+    "AccessDenied": "the role lacks a permission: `autocorp doctor` names it",
+    "AccessDeniedException": "the role lacks a permission: `autocorp doctor` names it",
+    "AccessDeniedFault": "the role lacks a permission: `autocorp doctor` names it",
+    "Throttling": "AWS throttled the call and six attempts: it is tried again with the next run",
+    "ThrottlingException": "AWS throttled the call and six attempts: it is tried again with the next run",
+}
+
+
+@cache
+def client(service: str) -> Any:
+    """The shared client of a service; credentials, region and endpoint are boto3's own business.
+
+    boto3's clients may be used by several threads.
+    """
+    import boto3
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    config = Config(retries=retries, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
+    return boto3.client(service, config=config)
+
+
+def explain(error: ClientError | BotoCoreError) -> str:
+    """What went wrong, in which call, and what to do where that is known."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return str(error)
+    code = response["Error"].get("Code", "")
+    told = f"{getattr(error, 'operation_name', 'call')}: {response['Error'].get('Message') or code} ({code})"
+    return f"{told}; {REMEDIES[code]}" if code in REMEDIES else told

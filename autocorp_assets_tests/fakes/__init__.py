@@ -1,0 +1,1 @@
+"""AWS for the tests: moto's server, extended where moto lacks what AWS documents."""
