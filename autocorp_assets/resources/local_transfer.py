@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autocorp_assets.resources.ports import Progress, TransferFailed, TransferOutcome
+from autocorp_assets.resources.ports import EndedTransfer, Progress, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
 
 SETTLED_SECONDS = 2.0
@@ -32,7 +32,7 @@ class LocalTransfer:
             for feed in feeds
         }
 
-    def ended(self, feed: str) -> str | None:  # noqa: ARG002 nobody else transfers here
+    def ended(self, feed: str, *, told: str | None) -> EndedTransfer | None:  # noqa: ARG002 nobody else transfers here
         return None
 
     def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:  # noqa: ARG002

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -140,10 +139,19 @@ class TransferOutcome:
     """Names still being written; taken by a later transfer."""
     ignored: Mapping[str, str]
     """Remedy by name, for files that are not deliveries of any feed or cannot be taken."""
-    details: Mapping[str, str | int | float] = MappingProxyType({})
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
     """What the service that moved them says of its work."""
     remarks: tuple[str, ...] = ()
     """What an operator should know although nothing failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedTransfer:
+    """A transfer that has come to its end."""
+
+    name: str
+    is_news: bool
+    """Others than this platform have started it, and it has brought something or has failed."""
 
 
 class TransferFailed(RuntimeError):
@@ -160,8 +168,8 @@ class Transfer(Protocol):
         """
         ...
 
-    def ended(self, feed: str) -> str | None:
-        """The last transfer that others than this platform have started, once it has ended with something to tell."""
+    def ended(self, feed: str, *, told: str | None) -> EndedTransfer | None:
+        """The newest transfer, once it has ended; None also when it is `told`, which was given before."""
         ...
 
     def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:

@@ -179,12 +179,10 @@ class Execution(TaskExecution):
 
     def _source(self) -> Iterator[_File]:
         folder = self.backend.controls.folders.get(self.task.source_location_arn)
-        files = (
-            _files_of(folder)
-            if folder
-            else _objects_of(self.backend.locations[self.task.source_location_arn].uri)
-        )
-        patterns = [pattern for rule in self.task.metadata.get("Includes") or [] for pattern in rule["Value"].split("|")]
+        files = _files_of(folder) if folder else _objects_of(self.backend.locations[self.task.source_location_arn].uri)
+        patterns = [
+            pattern for rule in self.task.metadata.get("Includes") or [] for pattern in rule["Value"].split("|")
+        ]
         return (file for file in files if not patterns or any(fnmatch(f"/{file.name}", item) for item in patterns))
 
     def _differs(self, file: _File) -> bool:

@@ -30,9 +30,13 @@ def keys() -> list[str]:
 
 
 def test_every_name_of_moto_that_is_extended_exists():
-    assert {"create_task", "start_task_execution", "describe_task_execution", "cancel_task_execution", "list_tasks"} <= {
-        *vars(DataSyncResponse)
-    }
+    assert {
+        "create_task",
+        "start_task_execution",
+        "describe_task_execution",
+        "cancel_task_execution",
+        "list_tasks",
+    } <= {*vars(DataSyncResponse)}
     assert hasattr(DataSyncBackend, "_get_task_execution")
     assert hasattr(S3Backend, "put_object")
     assert {"arn", "task_arn", "status"} <= {*vars(TaskExecution("arn:task"))}
@@ -91,7 +95,11 @@ def test_a_failure_says_its_phase_code_and_detail(exports):
     assert advance(arn, until="SUCCESS") == "ERROR"
 
     result = describe(arn)["Result"]
-    assert (result["PrepareStatus"], result["TransferStatus"], result["VerifyStatus"]) == ("SUCCESS", "ERROR", "PENDING")
+    assert (result["PrepareStatus"], result["TransferStatus"], result["VerifyStatus"]) == (
+        "SUCCESS",
+        "ERROR",
+        "PENDING",
+    )
     assert (result["ErrorCode"], result["ErrorDetail"]) == ("C", "D")
     assert len(keys()) == 1
 

@@ -35,6 +35,7 @@ class SqsArrivals:
     """
 
     settings: Settings
+    wait_seconds: int = WAIT_SECONDS
 
     def receive(self) -> Arrivals:
         paths: set[str] = set()
@@ -68,7 +69,7 @@ class SqsArrivals:
     def _messages(self) -> Iterator[dict[str, Any]]:
         for _ in range(BATCHES):
             answer = client("sqs").receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=WAIT_SECONDS
+                QueueUrl=self._url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=self.wait_seconds
             )
             messages = answer.get("Messages", [])
             yield from messages

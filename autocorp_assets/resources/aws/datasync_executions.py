@@ -81,7 +81,9 @@ class Execution:
         if (self.said.get("Options") or {}).get("VerifyMode") == "NONE":
             return "the task does not verify what it writes: set its VerifyMode to ONLY_FILES_TRANSFERRED"
         if self.result.get("VerifyStatus", "SUCCESS") != "SUCCESS":
-            return f"verification is {self.result['VerifyStatus']} although the execution is {self.status}: run it again"
+            return (
+                f"verification is {self.result['VerifyStatus']} although the execution is {self.status}: run it again"
+            )
         failed = self.said.get("FilesFailed") or {}
         if any(failed.values()):
             return f"files failed ({failed}): the task's log group in CloudWatch names them"
@@ -125,8 +127,8 @@ class DatasyncTasks:
                 return joined
             on_progress("it may have listed the source before the newest export was there: one more")
         raise TransferFailed(
-            f"{feed}: DataSync refused {STARTS} times to start task {self.task(feed)}: {refusal}. Look at the task in the "
-            "console: whether it is configured, and who else starts it; the next transfer tries again"
+            f"{feed}: DataSync refused {STARTS} times to start task {self.task(feed)}: {refusal}. Look at the task "
+            "in the console: whether it is configured, and who else starts it; the next transfer tries again"
         )
 
     def current(self, feed: str) -> Execution | None:
@@ -204,8 +206,8 @@ class DatasyncTasks:
             return tenacity.Retrying(wait=wait, stop=stop, retry=tenacity.retry_if_result(_goes_on))(look)
         except tenacity.RetryError:
             raise TransferFailed(
-                f"{feed}: execution {arn} is still {phases[-1]} after {self.deadline_seconds / 60:,.0f} minutes. It goes "
-                "on by itself, and the next transfer joins it; look at the agent and at the task's bandwidth limit"
+                f"{feed}: execution {arn} is still {phases[-1]} after {self.deadline_seconds / 60:,.0f} minutes. It "
+                "goes on by itself, and the next transfer joins it; look at the agent and at the task's bandwidth limit"
             ) from None
 
 

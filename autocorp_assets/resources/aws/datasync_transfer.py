@@ -16,7 +16,7 @@ from autocorp_assets.resources.aws import feed_receipts
 from autocorp_assets.resources.aws.clients import explain
 from autocorp_assets.resources.aws.datasync_executions import POLL_SECONDS, DatasyncTasks, Execution
 from autocorp_assets.resources.aws.s3_place import S3Object, S3Place
-from autocorp_assets.resources.ports import Progress, TransferFailed, TransferOutcome
+from autocorp_assets.resources.ports import EndedTransfer, Progress, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
 
 DEADLINE_SECONDS = 3600.0
@@ -44,15 +44,16 @@ class DatasyncTransfer:
             raw = {found.path: found for found in self._lake.objects(RAW_CSV)}
         return {feed: _arrivals_of(FEEDS[feed], arrived, raw) for feed in feeds}
 
-    def ended(self, feed: str) -> str | None:
-        """Costs one request, and two more for an execution that was not told of before."""
+    def ended(self, feed: str, *, told: str | None) -> EndedTransfer | None:
+        """Costs one request, and one or two more for an execution that was not told of."""
         with _explained(feed):
             arn = self._tasks.newest(feed)
-            if arn is None or self._tasks.is_ours(arn):
+            if arn is None or arn == told:
                 return None
+            if self._tasks.is_ours(arn):
+                return EndedTransfer(name=arn, is_news=False)
             execution = self._tasks.describe(arn)
-        has_news = execution.status == "ERROR" or (execution.has_ended and execution.files > 0)
-        return arn if has_news else None
+        return EndedTransfer(name=arn, is_news=execution.status == "ERROR" or execution.files > 0)
 
     def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:
         with _explained(feed):
@@ -114,7 +115,7 @@ def _arrivals_of(feed: CsvFeed, arrived: Iterable[S3Object], raw: Mapping[str, S
     found = []
     for there in arrived:
         if is_export(there.name, feed):
-            here = raw.get(f"{feed_prefix(feed.name)}/{there.name}".removeprefix(f"{RAW_CSV}/"))
+            here = raw.get(f"{feed_prefix(feed.name)}/{there.name}")
             receipt = raw.get(f"{TRANSFER_RECEIPTS}/{feed.name}/{there.name}.json")
             if receipt is None or _is_newer(there, here):
                 found.append(f"{there.name}:{there.size}:{there.etag}")

@@ -156,9 +156,7 @@ def _receipt(lake: S3Place, found: S3Object) -> Receipt:
     written_as = answer["ETag"].strip('"')
     try:
         said: dict[str, Any] = json.loads(answer["Body"].read())
-        return Receipt(
-            size=said["size"], etag=said["sha256"], version=said.get("version_id"), written_as=written_as
-        )
+        return Receipt(size=said["size"], etag=said["sha256"], version=said.get("version_id"), written_as=written_as)
     except (ValueError, KeyError, TypeError):
         # It counts as not made, and is written anew.
         return Receipt(size=-1, etag="", version=None, written_as=written_as)
