@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.datasync.exceptions import InvalidRequestException
-from moto.datasync.models import DataSyncBackend, Task, TaskExecution, datasync_backends
+from moto.datasync.models import DataSyncBackend, TaskExecution, datasync_backends
 from moto.datasync.responses import DataSyncResponse
 from moto.s3.models import s3_backends
 
@@ -54,8 +54,13 @@ class Controls:
     """What is larger is written in parts, and so has an ETag that is no digest of its content."""
 
 
+def _backend() -> Any:
+    """moto's, with what `install` has added."""
+    return datasync_backends[ACCOUNT][REGION]
+
+
 def controls() -> Controls:
-    return datasync_backends[ACCOUNT][REGION].controls
+    return _backend().controls
 
 
 def make_task(feed: str, *, source: Path | str, lake: str, name: str | None = None, **options: Any) -> str:
@@ -103,7 +108,7 @@ def _bucket_and_prefix(url: str) -> tuple[str, str]:
 
 def advance(execution_arn: str, *, until: str | None = None) -> str:
     """One phase on, or as far as `until`; returns the status."""
-    execution = datasync_backends[ACCOUNT][REGION].task_executions[execution_arn]
+    execution = _backend().task_executions[execution_arn]
     execution.advance()
     while until is not None and execution.status not in (until, *ENDED):
         execution.advance()
@@ -122,7 +127,7 @@ class _File:
 class Execution(TaskExecution):
     """One run of a task."""
 
-    def __init__(self, backend: DataSyncBackend, task: Task, number: int, tags: list[dict[str, str]]) -> None:
+    def __init__(self, backend: Any, task: Any, number: int, tags: list[dict[str, str]]) -> None:
         super().__init__(task.arn, arn_counter=number)
         self.backend, self.task, self.tags = backend, task, tags
         self.status = PHASES[0]
@@ -268,8 +273,6 @@ def install() -> None:
         return answer
 
     DataSyncBackend.__init__ = init
-    for name in ("tasks", "task_executions", "arn_counter", "_get_task_execution"):  # what the methods below use
-        assert name in dir(DataSyncBackend(REGION, ACCOUNT))
     DataSyncResponse.create_task = create_task
     for method in (
         start_task_execution,
@@ -291,7 +294,7 @@ def start_task_execution(self: Any) -> str:
     if current is not None and current.status not in ENDED:
         raise InvalidRequestException(f"Task {task.arn} has an execution in progress.")
     backend.arn_counter += 1
-    execution = Execution(backend, task, backend.arn_counter, self._get_param("Tags") or [])
+    execution: Any = Execution(backend, task, backend.arn_counter, self._get_param("Tags") or [])
     backend.task_executions[execution.arn] = execution
     task.current_task_execution_arn, task.status = execution.arn, "RUNNING"
     return json.dumps({"TaskExecutionArn": execution.arn})
