@@ -86,6 +86,18 @@ class LakeStorage:
             if CHANGE_FILE.fullmatch(file.name)
         ]
 
+    def first_bytes(self, path: str, size: int) -> bytes:
+        """The beginning of a file of the lake; all of a shorter one."""
+        file_system, root = self._place
+        with file_system.open_input_file(f"{root}/{path}") as stream:
+            return stream.read(size)
+
+    def oldest(self, paths: Sequence[str]) -> datetime | None:
+        """When the oldest of these files was written (UTC); None without one. A request a file."""
+        file_system, root = self._place
+        found = file_system.get_file_info([f"{root}/{path}" for path in paths])
+        return min((entry.mtime for entry in found if entry.is_file), default=None)
+
     def change_files_in(self, folder: str) -> list[RawFile]:
         """Change files that lie in this folder itself (relative to the lake's root): one listing."""
         return [file for file in self._list(folder) if CHANGE_FILE.fullmatch(file.name)]

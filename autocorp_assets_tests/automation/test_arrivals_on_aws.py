@@ -36,7 +36,7 @@ class Sensor:
         self.now = 1_000_000.0
         monkeypatch.setattr(arrivals.time, "time", lambda: self.now)
 
-    def tick(self, *, is_stored: bool = True) -> dict[str, int]:
+    def tick(self, *, is_stored: bool = True) -> dict[str, object]:
         """New files by table; without `is_stored` the daemon dies before it has kept what the tick said."""
         context = dg.build_sensor_context(cursor=self.cursor, resources=self.resources)
         result = self.sensor(context)
@@ -184,7 +184,8 @@ def test_a_transfer_of_others_is_taken_in_once_by_a_run_of_its_own():
     first = sensor(dg.build_sensor_context(resources={"transfer": others}))
 
     assert isinstance(first, dg.SensorResult)
-    [request] = first.run_requests or ()
+    assert first.run_requests is not None
+    [request] = first.run_requests
     assert request.run_key == "theirs"
     assert request.run_config == {"ops": {"transfer_customers": {"config": {"ended": "theirs"}}}}
     again = sensor(dg.build_sensor_context(cursor=first.cursor, resources={"transfer": others}))
