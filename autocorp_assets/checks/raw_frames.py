@@ -121,7 +121,7 @@ def _castable(columns: list[Column], frame: pl.DataFrame) -> list[Column]:
 
 def feed_findings(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> SchemaFindings:
     """Compare the header of the newest delivery with the contract, as the job does."""
-    file = _newest_delivery(lake, feed)
+    file = lake.newest_delivery(feed.name)
     if file is None:
         return SchemaFindings(files=0, differences=())
     verdict = _header(lake, file, contract)
@@ -140,7 +140,7 @@ def _header(lake: LakeStorage, file: Delivery, contract: TableContract) -> Heade
 
 def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> pl.DataFrame:
     """At most ROW_LIMIT first rows of a feed's newest delivery, as the table's columns; none of one that is refused."""
-    file = _newest_delivery(lake, feed)
+    file = lake.newest_delivery(feed.name)
     if file is None or isinstance(_header(lake, file, contract), Refusal):
         return _no_rows(contract)
     types = {column.name: polars_type(column) for column in contract.columns}
@@ -175,7 +175,3 @@ def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
 
 def _no_rows(contract: TableContract) -> pl.DataFrame:
     return pl.DataFrame(schema={column.name: polars_type(column) for column in contract.lake_columns})
-
-
-def _newest_delivery(lake: LakeStorage, feed: CsvFeed) -> Delivery | None:
-    return max(lake.deliveries(feed.name), key=lambda delivery: delivery.day, default=None)

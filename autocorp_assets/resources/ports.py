@@ -277,8 +277,15 @@ class Arrivals:
     """What `forget` needs."""
 
 
+class EventsUnavailable(RuntimeError):
+    """News cannot be asked for, or not be forgotten; the message says why and what to do."""
+
+
 class ArrivalEvents(Protocol):
-    """News of objects in raw: some are lost, some come twice, and in any order."""
+    """News of objects in raw: some are lost, some come twice, and in any order.
+
+    Both methods raise EventsUnavailable.
+    """
 
     def receive(self) -> Arrivals:
         """What has been told since; told again later unless it is forgotten."""

@@ -18,7 +18,7 @@ from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.ports import EndedTransfer
 from autocorp_assets.settings import Settings
-from autocorp_assets_tests.fakes.arrival_events import lose, make_queue, send, take_all, waiting
+from autocorp_assets_tests.fakes.arrival_events import lose, make_queue, send, take_all, url, waiting
 from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws
 
 pytestmark = pytest.mark.aws
@@ -133,6 +133,15 @@ def test_what_a_crash_left_between_report_and_cursor_is_told_again(sensor: Senso
     sensor.restart()
     send(*bodies)  # as SQS does after the visibility timeout
 
+    assert sensor.tick() == {"service": 1}
+
+
+def test_without_the_queue_the_listing_still_finds_what_is_new(sensor: Sensor):
+    client("sqs").delete_queue(QueueUrl=url())
+    change("service", 1)
+
+    assert sensor.tick() == {}
+    sensor.now += AWS.listing_seconds
     assert sensor.tick() == {"service": 1}
 
 

@@ -106,6 +106,11 @@ def _bucket_and_prefix(url: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
+def take_agent_offline(task_arn: str) -> None:
+    """The task is then UNAVAILABLE."""
+    _backend().tasks[task_arn].status = "UNAVAILABLE"
+
+
 def advance(execution_arn: str, *, until: str | None = None) -> str:
     """One phase on, or as far as `until`; returns the status."""
     execution = _backend().task_executions[execution_arn]
@@ -290,6 +295,8 @@ def start_task_execution(self: Any) -> str:
     task = backend.tasks.get(self._get_param("TaskArn"))
     if task is None:
         raise InvalidRequestException(f"Task {self._get_param('TaskArn')} is not found.")
+    if task.status == "UNAVAILABLE":
+        raise InvalidRequestException(f"Task {task.arn} is unavailable.")
     current = backend.task_executions.get(task.current_task_execution_arn)
     if current is not None and current.status not in ENDED:
         raise InvalidRequestException(f"Task {task.arn} has an execution in progress.")
