@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets_tests.fakes import dms
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -34,6 +35,7 @@ class FakeAws:
 
     def forget_everything(self) -> None:
         """Empty every service, and give no more faults."""
+        dms.DMS.close()
         requests.post(f"{self.url}/moto-api/reset", timeout=10).raise_for_status()
         self.faults.clear()
 
@@ -62,6 +64,7 @@ def run_server() -> Generator[FakeAws]:
     """Serve on a free port of the loopback until the end of the block."""
     # Its log has a line for each of thousands of requests.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    dms.install()
     faults = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, faults, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, name="fake-aws", daemon=True)
@@ -69,5 +72,6 @@ def run_server() -> Generator[FakeAws]:
     try:
         yield FakeAws(url=f"http://{HOST}:{server.server_port}", faults=faults)
     finally:
+        dms.DMS.close()
         server.shutdown()
         thread.join()
