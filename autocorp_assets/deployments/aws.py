@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.aws.glue_job import GlueJobRunner
 from autocorp_assets.settings import Settings
 
 
@@ -10,4 +11,5 @@ def aws_resources(settings: Settings) -> dict[str, object]:
     """Resources by the names under which assets and sensors ask for them. Making them talks to nobody."""
     return {
         "lake": LakeStorage(settings.lake),
+        "job_runner": GlueJobRunner(settings=settings, deadline_seconds=settings.aws.job_deadline_minutes * 60),
     }
