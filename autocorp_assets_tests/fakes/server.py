@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets_tests.fakes import glue
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -62,6 +63,7 @@ def run_server() -> Generator[FakeAws]:
     """Serve on a free port of the loopback until the end of the block."""
     # Its log has a line for each of thousands of requests.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    glue.install()
     faults = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, faults, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, name="fake-aws", daemon=True)
