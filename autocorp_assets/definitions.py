@@ -44,13 +44,14 @@ def definitions(
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
     whole_table = whole_table_checks() if scheduled_checks else []
+    window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
             *(landing_spec(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
-            curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
+            curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
         ],
         asset_checks=whole_table,
         sensors=[

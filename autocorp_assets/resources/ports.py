@@ -225,6 +225,10 @@ class JobOutcome:
     """Last lines of the output; empty when it ended well."""
 
 
+class JobError(RuntimeError):
+    """The job could not be started or followed; the message says why and what to do."""
+
+
 class JobRunner(Protocol):
     """Runs the Spark job that applies plans."""
 
@@ -232,6 +236,8 @@ class JobRunner(Protocol):
         """Keep every other writer out of the lake while inside, beyond this Dagster instance.
 
         Plans are to be made inside, since what is pending changes with each commit.
+
+        Raises JobError, as `run` does, when nobody can say who writes, or another writer does not end.
         """
         ...
 
