@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
+from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
 from autocorp_assets.settings import Settings
@@ -15,4 +17,6 @@ def aws_resources(settings: Settings) -> dict[str, object]:
         "lake": LakeStorage(settings.lake),
         "replication": DmsReplication(task=aws.replication_task, lake=str(settings.lake), slot=settings.slot),
         "job_runner": GlueJobRunner(settings=settings, deadline_seconds=settings.aws.job_deadline_minutes * 60),
+        "transfer": DatasyncTransfer(settings=settings),
+        "arrival_events": SqsArrivals(settings=settings),
     }

@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets_tests.fakes import dms, glue
+from autocorp_assets_tests.fakes import datasync, dms, glue
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -66,6 +66,7 @@ def run_server() -> Generator[FakeAws]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dms.install()
     glue.install()
+    datasync.install()
     faults = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, faults, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, name="fake-aws", daemon=True)
