@@ -125,7 +125,7 @@ class AwsSettings(_FriendlySettings):
     source_secret: str = "autocorp/source"  # noqa: S105 its name
     """Secret in Secrets Manager: JSON with host, port, username, password, dbname, as RDS writes them."""
     source_root_certificate: Path | None = None
-    """File with the certificates that sign the source's (RDS: global-bundle.pem): the server's name is verified then."""
+    """File with the authorities of the source's certificate (RDS: global-bundle.pem): its name is verified by it."""
 
     @model_validator(mode="after")
     def _workers_are_a_range(self) -> Self:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
+from autocorp_assets.resources.aws.cloudwatch_metrics import CloudwatchMetrics
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
+from autocorp_assets.resources.aws.sns_alerts import SnsAlerts
 from autocorp_assets.resources.aws.source import SecretSource
 from autocorp_assets.settings import Settings
 
@@ -18,6 +20,8 @@ def aws_resources(settings: Settings) -> dict[str, object]:
     return {
         "lake": LakeStorage(settings.lake),
         "source": source,
+        "alerts": SnsAlerts(topic=aws.alerts_topic),
+        "metrics": CloudwatchMetrics(namespace=aws.metrics_namespace, deployment=settings.deployment),
         "replication": DmsReplication(
             task=aws.replication_task, lake=str(settings.lake), slot=settings.slot, source=source
         ),
