@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
+from autocorp_assets.resources.log_alerts import LogAlerts
 from autocorp_assets.settings import Settings
 
 
@@ -13,4 +14,5 @@ def aws_resources(settings: Settings) -> dict[str, object]:
     return {
         "lake": LakeStorage(settings.lake),
         "replication": DmsReplication(task=aws.replication_task, lake=str(settings.lake), slot=settings.slot),
+        "alerts": LogAlerts(),
     }
