@@ -47,13 +47,14 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[LakeStorage],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         selected = [name for name in contracts if raw_table_key(name) in context.selected_asset_keys]
-        limits = {"deadline_seconds": config.deadline_seconds, "on_progress": context.log.info}
+        seconds, tell = config.deadline_seconds, context.log.info
         try:
-            refused = dict(replication.reload(selected, **limits)) if config.reload else {}
-            caught_up = replication.catch_up(**limits)
+            reloaded = replication.reload(selected, deadline_seconds=seconds, on_progress=tell) if config.reload else {}
+            caught_up = replication.catch_up(deadline_seconds=seconds, on_progress=tell)
         except ReplicationError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
-        refused |= {name: reason for name, reason in caught_up.refused.items() if name in selected}
+        refused = {name: caught_up.refused.get(name) or reloaded.get(name) for name in selected}
+        refused = {name: reason for name, reason in refused.items() if reason}
         for name in selected:
             if name in refused:
                 continue

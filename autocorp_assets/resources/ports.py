@@ -129,8 +129,10 @@ class Replication(Protocol):
         """Asks the source, whether or not replication runs; None when it is away or keeps nothing for us."""
         ...
 
-    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress, may_start: bool = True) -> CaughtUp:
         """Return once raw has passed the position that the source has now.
+
+        Without `may_start` a service that has been stopped is left so, for callers that nobody has asked.
 
         Raises ReplicationError after `deadline_seconds`, or when the source cannot be read.
         """

@@ -62,10 +62,16 @@ class DmsApi:
     """Of the metric; DMS has one data point a minute."""
     _instances: dict[str, str] = field(default_factory=dict, compare=False)
     """Identifiers by ARN, as far as they have been asked for."""
+    _described: list[Task] = field(default_factory=list, compare=False)
 
     @property
     def _dms(self) -> Any:
         return client("dms")
+
+    @property
+    def latest(self) -> Task | None:
+        """As it was last described; its ARN and history hold, its status may not."""
+        return self._described[-1] if self._described else None
 
     def describe(self) -> Task:
         """One request.
@@ -91,7 +97,9 @@ class DmsApi:
                 "that there is in AUTOCORP_AWS_REPLICATION_TASK"
             )
             raise TaskMissingError(message)
-        return Task.of(found[0], asked_at=_date(answer))
+        task = Task.of(found[0], asked_at=_date(answer))
+        self._described[:] = [task]
+        return task
 
     def statistics(self, task: Task) -> dict[str, TableStatistics]:
         """Of the contracts' tables; one request for every 500 tables of the task."""

@@ -33,8 +33,9 @@ class CatchUp:
     A table in error is loaded anew alone, once; then it is refused, and holds back no other.
     """
 
-    def __init__(self, *, api: DmsApi, recorder: LoadRecorder, on_progress: Progress) -> None:
+    def __init__(self, *, api: DmsApi, recorder: LoadRecorder, on_progress: Progress, may_start: bool) -> None:
         self._api = api
+        self._may_start = may_start
         self._recorder = recorder
         self._on_progress = on_progress
         self._begun: datetime | None = None
@@ -107,7 +108,11 @@ class CatchUp:
 
     def _start(self, task: Task, wanted: StartType | None = None) -> StartType:
         legal = start_type(task)
-        if legal is None or (self._starts and not (self._starts == 1 and task.meaning.restart_mends)):
+        if (
+            legal is None
+            or not self._may_start
+            or (self._starts and not (self._starts == 1 and task.meaning.restart_mends))
+        ):
             raise ReplicationError(task.summary)
         how = wanted or legal
         if how is StartType.RELOAD:

@@ -25,9 +25,11 @@ from autocorp_assets.resources.ports import ReplicationError
 CLOCK_SLACK = timedelta(seconds=60)
 """Between the clocks of DMS and of S3."""
 START_SLACK = timedelta(minutes=15)
-"""How long before a load's start changes count as newer than it. Applying a change once more that a load holds
-already changes nothing in the end; leaving one out loses it, and its sequence may carry the time of its statement
-rather than of its commit."""
+"""How long before a load's start changes count as newer than it: longer than the ten minutes for which DMS waits for
+open transactions before it loads (TransactionConsistencyTimeout), should a sequence tell the time of a statement and
+not of its commit. To apply a change once more that a load holds already changes nothing in the end; to leave one out
+loses it. The price: a row inserted and removed by a TRUNCATE, which DMS does not tell of, within that time before the
+load that was to mend it, comes back, and reconciliation names it."""
 ROOT_ONLY = "99991231"
 """As the first day to list, it keeps a listing to files outside of dated folders."""
 LOADS = "loads"

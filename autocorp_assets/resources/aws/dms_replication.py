@@ -59,7 +59,8 @@ class DmsReplication:
         if not task.is_running:
             return _down(task)
         lag = self._api.lag(task)
-        errors = [one.table for one in self._api.statistics(task).values() if one.is_in_error]
+        statistics = self._api.statistics(task) if task.tables_in_error else {}
+        errors = [name for name, one in statistics.items() if one.is_in_error]
         told = "" if lag is None else f", lag {lag.seconds:,.0f} s at {lag.at:%H:%M} UTC"
         return ReplicationState(
             running=True,
@@ -72,9 +73,9 @@ class DmsReplication:
     def retained_log(self) -> RetainedLog | None:
         return None if self.source is None else retained_log(self.source, self.slot)
 
-    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress, may_start: bool = True) -> CaughtUp:
         started = time.monotonic()
-        way = self._way(on_progress)
+        way = self._way(on_progress, may_start=may_start)
         reached = self._wait_for(way.caught_up, way, deadline_seconds)
         return replace(reached, seconds=time.monotonic() - started)
 
@@ -98,11 +99,11 @@ class DmsReplication:
         self._api.reload_tables(self._api.describe(), [table])
 
     def record_loads(self) -> Sequence[str]:
-        task = self._api.describe()
+        task = self._api.latest or self._api.describe()
         return self._recorder.record(self._api.statistics(task)).tables if task.has_run else ()
 
-    def _way(self, on_progress: Progress) -> CatchUp:
-        return CatchUp(api=self._api, recorder=self._recorder, on_progress=on_progress)
+    def _way(self, on_progress: Progress, *, may_start: bool = True) -> CatchUp:
+        return CatchUp(api=self._api, recorder=self._recorder, on_progress=on_progress, may_start=may_start)
 
     def _wait_for(self, look: Callable[[], Answer | None], way: CatchUp, deadline_seconds: float) -> Answer:
         return wait_for(

@@ -6,13 +6,16 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
+from autocorp_assets.automation.watch import replication_status
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
+from autocorp_assets.resources.log_alerts import LogAlerts
 from autocorp_assets.resources.ports import ManagedReplication, ReplicationError
 from autocorp_assets_tests.fakes.dms import DMS, Task
 from autocorp_assets_tests.fakes.faults import EXPIRED, THROTTLED, UNAVAILABLE
@@ -393,3 +396,35 @@ def test_it_resumes_without_waiting(task, replication):
 
     with pytest.raises(ReplicationError, match="is running"):
         replication.resume()
+
+
+def test_who_was_not_asked_to_starts_nothing(task, replication):
+    catch_up(replication)
+    stop(task, "NORMAL")
+
+    with pytest.raises(ReplicationError, match="somebody stopped it"):
+        replication.catch_up(deadline_seconds=5, on_progress=print, may_start=False)
+
+    assert task.starts == ["start-replication"]
+
+
+def test_the_sensor_resumes_and_says_the_lag_with_few_requests(aws, task, replication):
+    catch_up(replication)
+    stop(task, "RECOVERABLE_ERROR", "connection lost", status="failed")
+    resources = {"replication": replication, "alerts": LogAlerts()}
+
+    with dg.build_sensor_context(resources=resources) as context:
+        down = replication_status(context)
+        cursor = context.cursor
+    assert task.starts[-1] == "resume-processing"
+    task.run()
+    task.latency = 12.0
+    aws.faults.requests.clear()
+    with dg.build_sensor_context(resources=resources, cursor=cursor) as context:
+        running = replication_status(context)
+
+    assert isinstance(down, dg.SkipReason)
+    assert isinstance(running, dg.SkipReason)
+    assert "started again, attempt 1 of 5" in str(down.skip_message)
+    assert "lag 12 s" in str(running.skip_message)
+    assert sum(aws.faults.requests.values()) == 3, aws.faults.requests
