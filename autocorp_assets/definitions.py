@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
+from autocorp_assets.automation.alerts import run_failures_sensor
 from autocorp_assets.automation.arrivals import (
     ended_transfers_sensor,
     hourly_transfers,
@@ -20,8 +21,9 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
+from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
-from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
+from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
@@ -50,6 +52,7 @@ def definitions(
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
     whole_table = whole_table_checks() if scheduled_checks else []
+    window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
     is_aws = settings.deployment == "aws"
     return dg.Definitions(
         assets=[
@@ -57,7 +60,7 @@ def definitions(
             *(landing_spec(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
-            curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
+            curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
         ],
         asset_checks=whole_table,
         sensors=[
@@ -67,8 +70,10 @@ def definitions(
             curated_sensor(),
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
-            dead_runs,
-            run_failures,
+            # Of a shared instance the runs' processes are on other machines.
+            *([] if settings.shared_dagster_home else [dead_runs]),
+            run_failures_sensor(settings.ui_url),
+            *([platform_metrics_sensor(TABLES.values())] if is_aws else []),
         ],
         schedules=[hourly_transfers()] if is_aws else [],
         resources=resources or deployment_resources(settings),

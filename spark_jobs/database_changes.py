@@ -206,7 +206,11 @@ def _raw_path() -> Expression:
 
 
 def _sequence() -> Expression:
-    return F.coalesce(F.col(raw_format.SEQUENCE), F.lit(raw_format.LOAD_SEQUENCE))
+    """A LOAD row has none: the replicator writes no such column there, DMS an empty one."""
+    sequence = F.col(raw_format.SEQUENCE)
+    return F.when(sequence == "", raw_format.LOAD_SEQUENCE).otherwise(
+        F.coalesce(sequence, F.lit(raw_format.LOAD_SEQUENCE))
+    )
 
 
 def _generation(plan: TablePlan) -> Expression:

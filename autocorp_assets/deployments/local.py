@@ -9,6 +9,7 @@ from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.local_source import LocalSource
 from autocorp_assets.resources.local_transfer import SETTLED_SECONDS, LocalTransfer
+from autocorp_assets.resources.log_alerts import LogAlerts
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
 
@@ -25,6 +26,7 @@ def local_resources(settings: Settings, *, exports_are_whole: bool = False) -> d
         "transfer": LocalTransfer(settings=settings, settled_seconds=settled_seconds),
         "spark": _spark(settings),
         "job_runner": _job_runner(settings),
+        "alerts": LogAlerts(),
     }
 
 

@@ -1,6 +1,7 @@
 """The raw tables of the database: replication moves the rows, the op makes sure that it has."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 import dagster as dg
 
@@ -10,7 +11,7 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import table_prefix
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.specs import raw_table_spec
-from autocorp_assets.resources.ports import Replication, ReplicationError
+from autocorp_assets.resources.ports import CaughtUp, Replication, ReplicationError
 
 DEADLINE_SECONDS = 15 * 60
 """A first load of 3 million rows takes a few minutes; later passes take seconds."""
@@ -46,12 +47,14 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[LakeStorage],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         selected = [name for name in contracts if raw_table_key(name) in context.selected_asset_keys]
-        limits = {"deadline_seconds": config.deadline_seconds, "on_progress": context.log.info}
+        seconds, tell = config.deadline_seconds, context.log.info
         try:
-            refused = replication.reload(selected, **limits) if config.reload else {}
-            caught_up = replication.catch_up(**limits)
+            reloaded = replication.reload(selected, deadline_seconds=seconds, on_progress=tell) if config.reload else {}
+            caught_up = replication.catch_up(deadline_seconds=seconds, on_progress=tell)
         except ReplicationError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
+        refused = {name: caught_up.refused.get(name) or reloaded.get(name) for name in selected}
+        refused = {name: reason for name, reason in refused.items() if reason}
         for name in selected:
             if name in refused:
                 continue
@@ -59,16 +62,15 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
                 asset_key=raw_table_key(name),
                 metadata={
                     **describe_raw_table(lake, name),
-                    "position": caught_up.position,
-                    "seconds": round(caught_up.seconds, 3),
+                    **describe_replication(caught_up, name),
                 },
             )
             yield from check_raw_table(lake, contracts[name], selected=frozenset(context.selected_asset_check_keys))
         if refused:
             reasons = "\n".join(f"- {name}: {reason}" for name, reason in refused.items())
             raise dg.Failure(
-                description=f"{len(refused)} of {len(selected)} tables could not be loaded anew:\n{reasons}",
-                metadata={"errors": dict(refused)},
+                description=f"{len(refused)} of {len(selected)} tables could not be loaded:\n{reasons}",
+                metadata={"errors": refused},
                 allow_retries=False,
             )
 
@@ -87,6 +89,15 @@ def describe_raw_table(lake: LakeStorage, table: str) -> dict[str, dg.MetadataVa
         ),
         "path": dg.MetadataValue.path(f"{lake.root}/{table_prefix(table)}"),
     }
+
+
+def describe_replication(caught_up: CaughtUp, table: str) -> dict[str, str | float]:
+    """How far raw is, and what a service that counts has done to the table."""
+    told: dict[str, str | float] = {"position": caught_up.position, "seconds": round(caught_up.seconds, 3)}
+    if caught_up.lag_seconds is not None:
+        told["lag_seconds"] = caught_up.lag_seconds
+    counters = caught_up.tables.get(table)
+    return told if counters is None else {**told, **asdict(counters)}
 
 
 def newest(names: Sequence[str]) -> str:

@@ -117,7 +117,9 @@ class Reconciler:
                 return []
             try:
                 self.replication.catch_up(
-                    deadline_seconds=max(1.0, deadline - time.monotonic()), on_progress=self.on_progress
+                    deadline_seconds=max(1.0, deadline - time.monotonic()),
+                    on_progress=self.on_progress,
+                    may_start=False,
                 )
                 plan = self.lake.pending_after(contract.name, stored.snapshot)
                 waiting = waiting_keys(self.lake, contract, plan, differing)

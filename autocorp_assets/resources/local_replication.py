@@ -61,7 +61,13 @@ class LocalReplication:
             slot=self.settings.slot, bytes=found.retained_bytes, limit_bytes=limit, is_lost=found.is_lost
         )
 
-    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+    def catch_up(
+        self,
+        *,
+        deadline_seconds: float,
+        on_progress: Progress,
+        may_start: bool = True,  # noqa: ARG002 a pass in this process starts no service
+    ) -> CaughtUp:
         from autocorp_assets.local.replicator.source import committed_lsn, connect, lsn_text
 
         started = time.monotonic()

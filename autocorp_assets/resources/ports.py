@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -27,12 +27,33 @@ UNLIMITED_WARN_BYTES = GIB
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableCounters:
+    """What a service that replicates has counted of one table."""
+
+    state: str
+    """In the service's words."""
+    full_load_rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    ddls: int
+    errors: int
+    """Rows of the full load that did not arrive."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaughtUp:
     """Raw holds everything that the source had committed when it was asked."""
 
     position: str
-    """Position in the source's log that raw has passed (PostgreSQL: LSN)."""
+    """Position in the source that raw has passed (PostgreSQL: LSN; DMS: commit time)."""
     seconds: float
+    lag_seconds: float | None = None
+    """How far raw is behind the source; None where nobody measures it."""
+    tables: Mapping[str, TableCounters] = field(default_factory=dict)
+    """By table, where the service counts."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Why these tables, and no others, are not in raw as they are in the source, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +67,16 @@ class ReplicationState:
     """One line: what it does, or why it does not."""
     silent_seconds: float | None = None
     """Since a running one last said how it stands; None when none runs."""
+    lag_seconds: float | None = None
+    """How far raw is behind the source; None where nobody measures it."""
+    is_settling: bool = False
+    """It is starting or stopping by itself: look again later."""
+    restart_mends: bool = False
+    """It is down, and a restart may be all that it needs."""
+    remedy: str = ""
+    """What a person has to do, where a restart does not mend it."""
+    tables_in_error: tuple[str, ...] = ()
+    """Tables that have dropped out while the others go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +89,16 @@ class RetainedLog:
     """Beyond it the source gives the slot up rather than its disk; None when it never does."""
     is_lost: bool
     """It has given the slot up."""
+    after_loss: str = (
+        "the next start of replication (`autocorp dev` or `autocorp sync`) loads all tables again, by itself"
+    )
+    how_to_start: str = "Start replication: `autocorp dev` or `autocorp sync`"
 
     @property
     def warning(self) -> str | None:
         """What is wrong and what to do; None while all is well."""
         if self.is_lost:
-            return (
-                f"the source has given up slot {self.slot} and removed changes that were not read: the next start of "
-                "replication (`autocorp dev` or `autocorp sync`) loads all tables again, by itself"
-            )
+            return f"the source has given up slot {self.slot} and removed changes that were not read: {self.after_loss}"
         limit = self.limit_bytes
         if self.bytes <= (UNLIMITED_WARN_BYTES if limit is None else limit * WARN_SHARE):
             return None
@@ -76,8 +108,8 @@ class RetainedLog:
             else f"at {limit / GIB:,.1f} GiB it gives the slot up, and all tables are loaded again"
         )
         return (
-            f"the source keeps {self.bytes / GIB:,.2f} GiB of log for slot {self.slot}; {end}. Start replication: "
-            "`autocorp dev` or `autocorp sync`. If this lake is of no more use, run on the source: "
+            f"the source keeps {self.bytes / GIB:,.2f} GiB of log for slot {self.slot}; {end}. {self.how_to_start}. "
+            "If this lake is of no more use, run on the source: "
             f"SELECT pg_drop_replication_slot('{self.slot}')"
         )
 
@@ -97,8 +129,10 @@ class Replication(Protocol):
         """Asks the source, whether or not replication runs; None when it is away or keeps nothing for us."""
         ...
 
-    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress, may_start: bool = True) -> CaughtUp:
         """Return once raw has passed the position that the source has now.
+
+        Without `may_start` a service that has been stopped is left so, for callers that nobody has asked.
 
         Raises ReplicationError after `deadline_seconds`, or when the source cannot be read.
         """
@@ -108,6 +142,32 @@ class Replication(Protocol):
         """Return once raw holds a new complete load of each table, begun after the call; why not, for those refused.
 
         Raises ReplicationError after `deadline_seconds`, or when the source cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class ManagedReplication(Replication, Protocol):
+    """Replication by a service that goes on without us, and that we may start again. Nothing here waits."""
+
+    def resume(self) -> str:
+        """Start what has stopped, where it left off; what was done.
+
+        Raises ReplicationError when it cannot be started.
+        """
+        ...
+
+    def begin_reload(self, table: str) -> None:
+        """Have one table loaded anew while the others go on.
+
+        Raises ReplicationError when it cannot be.
+        """
+        ...
+
+    def record_loads(self) -> Sequence[str]:
+        """Write manifests of complete loads that have none, such as of a load begun in the console; their tables.
+
+        Cheap when there are none. Raises ReplicationError when the service or the lake cannot be read.
         """
         ...
 
@@ -202,6 +262,10 @@ class JobOutcome:
     """Last lines of the output; empty when it ended well."""
 
 
+class JobError(RuntimeError):
+    """The job could not be started or followed; the message says why and what to do."""
+
+
 class JobRunner(Protocol):
     """Runs the Spark job that applies plans."""
 
@@ -209,6 +273,8 @@ class JobRunner(Protocol):
         """Keep every other writer out of the lake while inside, beyond this Dagster instance.
 
         Plans are to be made inside, since what is pending changes with each commit.
+
+        Raises JobError, as `run` does, when nobody can say who writes, or another writer does not end.
         """
         ...
 

@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets_tests.fakes import datasync
+from autocorp_assets_tests.fakes import datasync, dms, glue, iam, s3
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -35,6 +35,7 @@ class FakeAws:
 
     def forget_everything(self) -> None:
         """Empty every service, and give no more faults."""
+        dms.DMS.close()
         requests.post(f"{self.url}/moto-api/reset", timeout=10).raise_for_status()
         self.faults.clear()
 
@@ -63,6 +64,10 @@ def run_server() -> Generator[FakeAws]:
     """Serve on a free port of the loopback until the end of the block."""
     # Its log has a line for each of thousands of requests.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    dms.install()
+    glue.install()
+    iam.install()
+    s3.install()
     datasync.install()
     faults = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, faults, threaded=True, request_handler=MotoRequestHandler)
@@ -71,5 +76,6 @@ def run_server() -> Generator[FakeAws]:
     try:
         yield FakeAws(url=f"http://{HOST}:{server.server_port}", faults=faults)
     finally:
+        dms.DMS.close()
         server.shutdown()
         thread.join()

@@ -189,7 +189,7 @@ def test_what_cannot_be_told_is_unsettled_and_no_difference(platform: Platform):
 class Stopped(LocalReplication):
     """A replicator that does not get on."""
 
-    def catch_up(self, *, deadline_seconds: float, on_progress: Progress) -> CaughtUp:
+    def catch_up(self, *, deadline_seconds: float, on_progress: Progress, may_start: bool = True) -> CaughtUp:
         message = "the replicator does not run"
         raise ReplicationError(message)
 
