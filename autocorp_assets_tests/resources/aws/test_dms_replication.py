@@ -428,3 +428,10 @@ def test_the_sensor_resumes_and_says_the_lag_with_few_requests(aws, task, replic
     assert "started again, attempt 1 of 5" in str(down.skip_message)
     assert "lag 12 s" in str(running.skip_message)
     assert sum(aws.faults.requests.values()) == 3, aws.faults.requests
+
+
+def test_a_manifest_that_cannot_be_read_is_named_with_what_to_do(task, replication):
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=b"{")
+
+    with pytest.raises(ReplicationError, match=r"load manifests.*cannot be read.*restore the object"):
+        catch_up(replication)
