@@ -435,3 +435,13 @@ def test_a_manifest_that_cannot_be_read_is_named_with_what_to_do(task, replicati
 
     with pytest.raises(ReplicationError, match=r"load manifests.*cannot be read.*restore the object"):
         catch_up(replication)
+
+
+def test_a_reload_of_a_table_that_dms_does_not_know_refuses_only_that(task, replication):
+    del task.source["service_parts"]
+    catch_up(replication)
+
+    refused = replication.reload(["service", "service_parts"], deadline_seconds=5, on_progress=print)
+
+    assert refused.keys() == {"service_parts"}
+    assert task.reloads == ["service"]
