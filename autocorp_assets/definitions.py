@@ -7,7 +7,13 @@ from collections.abc import Mapping
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
-from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
+from autocorp_assets.automation.alerts import run_failures_sensor
+from autocorp_assets.automation.arrivals import (
+    ended_transfers_sensor,
+    hourly_transfers,
+    raw_arrivals_sensor,
+    transfer_sensor,
+)
 from autocorp_assets.automation.conditions import (
     HOURLY,
     curated_condition,
@@ -15,7 +21,9 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
-from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
+from autocorp_assets.automation.metrics import platform_metrics_sensor
+from autocorp_assets.automation.pace import pace_of
+from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
@@ -44,24 +52,30 @@ def definitions(
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
     whole_table = whole_table_checks() if scheduled_checks else []
+    window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
+    is_aws = settings.deployment == "aws"
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
             *(landing_spec(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
-            curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
+            curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
         ],
         asset_checks=whole_table,
         sensors=[
-            raw_arrivals_sensor(TABLES),
-            transfer_sensor(FEEDS),
+            raw_arrivals_sensor(TABLES, pace=pace_of(settings)),
+            transfer_sensor(FEEDS, pace=pace_of(settings)),
+            *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
-            dead_runs,
-            run_failures,
+            # Of a shared instance the runs' processes are on other machines.
+            *([] if settings.shared_dagster_home else [dead_runs]),
+            run_failures_sensor(settings.ui_url),
+            *([platform_metrics_sensor(TABLES.values())] if is_aws else []),
         ],
+        schedules=[hourly_transfers()] if is_aws else [],
         resources=resources or deployment_resources(settings),
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.

@@ -8,18 +8,19 @@ Pipes, for each table, a materialisation of `curated/<table>` or the custom mess
 from __future__ import annotations
 
 import re
-import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from dagster_pipes import PipesContext, open_dagster_pipes
+from dagster_pipes import PipesContext
+from py4j.protocol import Py4JNetworkError
 from pyspark.sql import SparkSession
 
 from autocorp_assets.contracts import TABLES
 from spark_jobs.curation import Curation, TableReport
+from spark_jobs.pipes import open_pipes
 from spark_jobs.plan import TablePlan
 
 _RAW_PATH = re.compile(r"\braw/(?:database|csv)/[^\s'\":,)]+[^\s'\":,.)]")
@@ -29,7 +30,7 @@ _REASON_CHARACTERS = 2_000
 
 def main() -> None:
     """Runs the plan that Dagster sent."""
-    with open_dagster_pipes() as pipes:
+    with open_pipes() as pipes:
         request = pipes.extras["plan"]
         plans = [TablePlan.from_dict(value) for value in request["tables"]]
         started = time.monotonic()
@@ -44,18 +45,18 @@ def main() -> None:
 
 def _curate(pipes: PipesContext, spark: SparkSession, plan: TablePlan, request: dict[str, Any]) -> None:
     """One table; its failure is told and does not reach the others."""
-    curation = Curation(
-        # A session of its own: MERGE takes its commit's metadata from the session.
-        spark=spark.newSession(),
-        contract=TABLES[plan.table],
-        lake=request["lake"],
-        run_id=request["run_id"],
-        announce=pipes.log.info,
-    )
     try:
+        curation = Curation(
+            # A session of its own: MERGE takes its commit's metadata from the session.
+            spark=spark.newSession(),
+            contract=TABLES[plan.table],
+            lake=request["lake"],
+            run_id=request["run_id"],
+            announce=pipes.log.info,
+        )
         report = curation.run(plan)
     except Exception as error:  # noqa: BLE001 any failure of a table is that table's result
-        reason = without_frames(str(error))
+        reason = reason_of(error)
         file = _RAW_PATH.search(reason)
         traceback.print_exc()
         pipes.log.error(f"{plan.table}: {reason}")
@@ -66,6 +67,14 @@ def _curate(pipes: PipesContext, spark: SparkSession, plan: TablePlan, request: 
         pipes.report_asset_materialization(
             asset_key=f"curated/{plan.table}", metadata=metadata(report), data_version=report.commit
         )
+
+
+def reason_of(error: Exception) -> str:
+    """What the operator is told of a table's failure."""
+    reason = without_frames(str(error))
+    # py4j says only that nobody answers.
+    is_driver = isinstance(error, Py4JNetworkError | ConnectionError)
+    return f"Spark's driver has died, most often of too little memory ({reason})" if is_driver else reason
 
 
 def without_frames(message: str) -> str:
@@ -97,4 +106,3 @@ def metadata(report: TableReport) -> dict[str, Any]:
 
 if __name__ == "__main__":
     main()
-    sys.exit(0)

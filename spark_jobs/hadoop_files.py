@@ -9,6 +9,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 _PART_BYTES = 1 << 30
+OBJECT_STORES = ("s3", "s3a", "s3n")
+"""Schemes of file systems in which an object appears whole when its stream is closed, and a rename is a copy."""
 
 
 class HadoopFiles:
@@ -119,18 +121,24 @@ class HadoopFiles:
     def write_text(self, path: str, text: str) -> None:
         """Replaces a file as a whole, durably: readers see the old one, for a moment none, or the new one."""
         file_system = self._file_system(path)
+        if str(file_system.getScheme()) in OBJECT_STORES:
+            self._put(file_system, path, text)
+            return
         staging = f"{path.rsplit('/', 1)[0]}/_{path.rsplit('/', 1)[1]}"
-        stream = file_system.create(self._path(staging), True)
-        try:
-            stream.write(bytearray(text.encode()))
-        finally:
-            stream.close()
+        self._put(file_system, staging, text)
         file_system.delete(self._path(path), False)
         if not file_system.rename(self._path(staging), self._path(path)):
             message = f"cannot rename {staging} to {path}"
             raise OSError(message)
         if file_system.getScheme() == "file":
             _flush(Path(self._path(path).toUri().getPath()))
+
+    def _put(self, file_system: Any, path: str, text: str) -> None:
+        stream = file_system.create(self._path(path), True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
 
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(path)

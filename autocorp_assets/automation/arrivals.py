@@ -3,21 +3,27 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
-from autocorp_assets.automation.conditions import TICK_SECONDS
-from autocorp_assets.contracts.raw_format import CHANGE_FILE
+from autocorp_assets.automation.pace import LOCAL, Pace
+from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RAW_DATABASE
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import Transfer
+from autocorp_assets.resources.ports import ArrivalEvents, Arrivals, EventsUnavailable, Transfer
+from spark_jobs.plan import LoadManifest
 
 AGAIN_SECONDS = 600
 """How long after a failed transfer the same content is tried again."""
+ENDED_SECONDS = 300
+"""Transfers take minutes, and the hourly one takes in what others have brought as well."""
+TRANSFER_CRON = "20 * * * *"
 CONTENT_TAG = "autocorp/arrivals"
+QUIET = "no new raw file: the source is quiet, or see sensor `replication_status`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,30 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cursor:
+    """What the sensor knows when a tick begins."""
+
+    seen: Mapping[str, Seen]
+    """By table."""
+    listed_at: float = 0.0
+    """When all of raw was last listed, in seconds of the epoch."""
+
+    @classmethod
+    def read(cls, text: str | None) -> Self:
+        """Also of a deployment without events, where it is only what was seen."""
+        said = json.loads(text) if text else {}
+        seen = said.get("seen", said)
+        return cls(
+            seen={table: Seen(**value) for table, value in seen.items()},
+            listed_at=said["listed_at"] if "seen" in said else 0.0,
+        )
+
+    def text(self) -> str:
+        seen = {table: asdict(value) for table, value in self.seen.items()}
+        return json.dumps({"seen": seen, "listed_at": self.listed_at} if self.listed_at else seen)
+
+
+@dataclass(frozen=True, kw_only=True)
 class News:
     """What a look at a table's raw files found beyond what was seen."""
 
@@ -39,19 +69,71 @@ class News:
     files: int
 
 
-def look(lake: LakeStorage, table: str, seen: Seen) -> News:
-    """List what is new; folders before the newest file's day are not touched."""
-    files = lake.change_files(table, since_day(seen.newest))
+def look(
+    lake: LakeStorage,
+    table: str,
+    seen: Seen,
+    *,
+    folders: Collection[str] | None = None,
+    loads: Iterable[LoadManifest] | None = None,
+) -> News:
+    """List what is new; folders before the newest file's day are not touched.
+
+    Args:
+        lake: the lake.
+        table: the table.
+        seen: what was reported of it.
+        folders: only these, relative to the lake's root; the recent ones of the table unless given.
+        loads: complete loads that may be new; read from the lake unless given.
+    """
+    files = (
+        lake.change_files(table, since_day(seen.newest))
+        if folders is None
+        else [file for folder in folders for file in lake.change_files_in(folder)]
+    )
     new = [file for file in files if file.name > seen.newest or file.modified.timestamp() > seen.modified]
-    loads = [load for load in lake.load_manifests(table) if load.generation > seen.generation]
+    known = lake.load_manifests(table) if loads is None else loads
+    fresh = [load for load in known if load.generation > seen.generation]
     return News(
         seen=Seen(
-            generation=max((load.generation for load in loads), default=seen.generation),
+            generation=max((load.generation for load in fresh), default=seen.generation),
             newest=max([seen.newest, *(file.name for file in new)]),
             modified=max([seen.modified, *(file.modified.timestamp() for file in new)]),
         ),
-        files=len(new) + sum(len(load.files) for load in loads),
+        files=len(new) + sum(len(load.files) for load in fresh),
     )
+
+
+def look_at_all(lake: LakeStorage, tables: Iterable[str], cursor: Cursor) -> dict[str, News]:
+    """What is new anywhere."""
+    return _look(lake, dict.fromkeys(tables), cursor, with_loads=True)
+
+
+def look_where_told(
+    lake: LakeStorage, tables: Iterable[str], cursor: Cursor, paths: Collection[str]
+) -> dict[str, News]:
+    """What is new in the folders of these paths: a listing each, whatever number of events named them."""
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        table = folder.removeprefix(f"{RAW_DATABASE}/").split("/", 1)[0]
+        if CHANGE_FILE.fullmatch(name) and folder.startswith(f"{RAW_DATABASE}/"):
+            folders.setdefault(table, set()).add(folder)
+    has_loads = any(path.startswith(f"{LOAD_MANIFESTS}/") for path in paths)
+    where = {table: sorted(folders.get(table, ())) for table in tables if has_loads or table in folders}
+    return _look(lake, where, cursor, with_loads=has_loads)
+
+
+def _look(
+    lake: LakeStorage, where: Mapping[str, Collection[str] | None], cursor: Cursor, *, with_loads: bool
+) -> dict[str, News]:
+    seen = {table: cursor.seen.get(table, Seen()) for table in where}
+    after = min((value.generation for value in seen.values()), default=0)
+    loads = lake.loads_by_table(where, after=after) if with_loads else {}
+    return {
+        table: look(lake, table, seen[table], folders=folders, loads=loads.get(table, ()))
+        for table, folders in where.items()
+    }
 
 
 def since_day(newest: str) -> str | None:
@@ -63,62 +145,122 @@ def since_day(newest: str) -> str | None:
     return f"{day - timedelta(days=1):%Y%m%d}"
 
 
-def raw_arrivals_sensor(tables: Iterable[str]) -> dg.SensorDefinition:
+def raw_arrivals_sensor(tables: Iterable[str], *, pace: Pace = LOCAL) -> dg.SensorDefinition:
     """Reports new raw files of the database as materialisations, without a run."""
-    names = tuple(tables)
+    make = _listening_sensor if pace.listing_seconds else _listing_sensor
+    return make(tuple(tables), pace)
 
-    @dg.sensor(
+
+def _sensor(pace: Pace) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
+    return dg.sensor(
         name="raw_arrivals",
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=pace.tick_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Reports what the replicator has written to raw; curation follows from it.",
+        description="Reports what replication has written to raw; curation follows from it.",
     )
+
+
+def _listing_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
+    """Lists at each tick: for a lake in a folder, where that costs nothing."""
+
+    @_sensor(pace)
     def raw_arrivals(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeStorage]
     ) -> dg.SensorResult | dg.SkipReason:
-        cursor = read_cursor(context.cursor)
-        news = {name: look(lake, name, cursor.get(name, Seen())) for name in names}
-        fresh = {name: found for name, found in news.items() if found.seen != cursor.get(name, Seen())}
-        if not fresh:
-            return dg.SkipReason("no new raw file: the source is quiet, or see sensor `replication_status`")
-        return dg.SensorResult(
-            asset_events=[
-                dg.AssetMaterialization(
-                    asset_key=raw_table_key(name),
-                    description=f"{found.files} new files",
-                    metadata={
-                        "new_files": found.files,
-                        "newest_file": found.seen.newest,
-                        "load_generation": found.seen.generation,
-                    },
-                )
-                for name, found in fresh.items()
-            ],
-            cursor=json.dumps({name: asdict(found.seen) for name, found in news.items()}),
-        )
+        cursor = Cursor.read(context.cursor)
+        return _told(look_at_all(lake, tables, cursor), cursor) or dg.SkipReason(QUIET)
 
     return raw_arrivals
 
 
-def read_cursor(text: str | None) -> Mapping[str, Seen]:
-    return {name: Seen(**seen) for name, seen in json.loads(text).items()} if text else {}
+def _listening_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
+    """Lists where events say that there is something, and everything now and then, since events are lost.
+
+    What is new is for the listing to say: events that come twice or in another order do no harm. They are forgotten
+    once what they told is stored: at once if nothing was new, else by the tick that begins with the cursor of the one
+    that told. What a crash leaves in between is told again, and is no news then.
+    """
+    to_forget: dict[str | None, Arrivals] = {}
+    """By the cursor that says that their news are stored."""
+
+    @_sensor(pace)
+    def raw_arrivals(
+        context: dg.SensorEvaluationContext,
+        lake: dg.ResourceParam[LakeStorage],
+        arrival_events: dg.ResourceParam[ArrivalEvents],
+    ) -> dg.SensorResult:
+        _forget(context, arrival_events, to_forget.pop(context.cursor, Arrivals()))
+        to_forget.clear()
+        cursor = Cursor.read(context.cursor)
+        arrivals, now = _receive(context, arrival_events), time.time()
+        if now >= cursor.listed_at + pace.listing_seconds:
+            news, cursor = look_at_all(lake, tables, cursor), replace(cursor, listed_at=now)
+        else:
+            news = look_where_told(lake, tables, cursor, arrivals.paths)
+        result = _told(news, cursor)
+        if result is None:
+            _forget(context, arrival_events, arrivals)
+            return dg.SensorResult(skip_reason=QUIET, cursor=cursor.text())
+        to_forget[result.cursor] = arrivals
+        return result
+
+    return raw_arrivals
 
 
-def transfer_sensor(feeds: Iterable[str]) -> dg.SensorDefinition:
+def _receive(context: dg.SensorEvaluationContext, events: ArrivalEvents) -> Arrivals:
+    """Nothing while events cannot be had: the listing then finds what is new, only later."""
+    try:
+        return events.receive()
+    except EventsUnavailable as error:
+        context.log.error(f"new raw files are only found by the listing now and then: {error}")
+        return Arrivals()
+
+
+def _forget(context: dg.SensorEvaluationContext, events: ArrivalEvents, arrivals: Arrivals) -> None:
+    try:
+        events.forget(arrivals)
+    except EventsUnavailable as error:
+        context.log.warning(f"events come again: {error}")
+
+
+def _told(news: Mapping[str, News], cursor: Cursor) -> dg.SensorResult | None:
+    """News as materialisations, and the cursor after them; None when there are none."""
+    fresh = {name: found for name, found in news.items() if found.seen != cursor.seen.get(name, Seen())}
+    if not fresh:
+        return None
+    seen = {**cursor.seen, **{name: found.seen for name, found in news.items()}}
+    return dg.SensorResult(
+        asset_events=[
+            dg.AssetMaterialization(
+                asset_key=raw_table_key(name),
+                description=f"{found.files} new files",
+                metadata={
+                    "new_files": found.files,
+                    "newest_file": found.seen.newest,
+                    "load_generation": found.seen.generation,
+                },
+            )
+            for name, found in fresh.items()
+        ],
+        cursor=replace(cursor, seen=seen).text(),
+    )
+
+
+def transfer_sensor(feeds: Iterable[str], *, pace: Pace = LOCAL) -> dg.SensorDefinition:
     """Requests one run for all feeds whose exports have arrived."""
     names = tuple(feeds)
 
     @dg.sensor(
         name="csv_arrivals",
         target=dg.AssetSelection.groups("raw_csv"),
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=pace.tick_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Transfers exports once they have stopped growing.",
     )
     def csv_arrivals(
         context: dg.SensorEvaluationContext, transfer: dg.ResourceParam[Transfer]
     ) -> dg.RunRequest | dg.SkipReason:
-        arrivals = {name: tuple(transfer.arrivals(name)) for name in names}
+        arrivals = {name: tuple(found) for name, found in transfer.arrivals(names).items()}
         ready = [name for name, found in arrivals.items() if found]
         if not ready:
             return dg.SkipReason(
@@ -136,6 +278,53 @@ def transfer_sensor(feeds: Iterable[str]) -> dg.SensorDefinition:
         )
 
     return csv_arrivals
+
+
+def ended_transfers_sensor(feeds: Iterable[str]) -> dg.SensorDefinition:
+    """Requests a run for each transfer that others have started and that has ended.
+
+    The run takes in what it brought, or fails with its reason, and so tells of it as of a transfer of ours, once.
+    """
+    names = tuple(feeds)
+
+    @dg.sensor(
+        name="ended_transfers",
+        target=dg.AssetSelection.groups("raw_csv"),
+        minimum_interval_seconds=ENDED_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes in what a transfer has brought that was started by hand or by its own schedule.",
+    )
+    def ended_transfers(context: dg.SensorEvaluationContext, transfer: dg.ResourceParam[Transfer]) -> dg.SensorResult:
+        told: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+        found = {name: ended for name in names if (ended := transfer.ended(name, told=told.get(name)))}
+        requests = [
+            dg.RunRequest(
+                run_key=ended.name,
+                asset_selection=[raw_feed_key(name)],
+                run_config={"ops": {f"transfer_{name}": {"config": {"ended": ended.name}}}},
+            )
+            for name, ended in found.items()
+            if ended.is_news
+        ]
+        quiet = None if requests else "no transfer has ended that was not told of"
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=quiet,
+            cursor=json.dumps(told | {name: ended.name for name, ended in found.items()}),
+        )
+
+    return ended_transfers
+
+
+def hourly_transfers() -> dg.ScheduleDefinition:
+    """For exports that arrive where nobody tells of them: behind DataSync's agent. A folder is looked at each tick."""
+    return dg.ScheduleDefinition(
+        name="transfer_hourly",
+        target=dg.AssetSelection.groups("raw_csv"),
+        cron_schedule=TRANSFER_CRON,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Transfers what has arrived, every hour.",
+    )
 
 
 def _failed_before(instance: dg.DagsterInstance, content: str) -> list[float]:

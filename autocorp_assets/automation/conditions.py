@@ -15,7 +15,7 @@ CHECK_SECONDS = 30
 HOURLY = "7 * * * *"
 
 
-def curated_condition(inputs: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
+def curated_condition(inputs: Iterable[dg.AssetKey], *, every_minutes: int | None = None) -> dg.AutomationCondition:
     """Whenever any input has news, for all tables at once, and without what `eager()` would do wrong here.
 
     - All tables are asked for together, whichever has news: one Spark job of seven tables costs little more
@@ -32,6 +32,11 @@ def curated_condition(inputs: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
 
     What failed is tried again every ten minutes, since a cause that has gone (a full disk) makes no
     new arrival; raw keeps the files pending, so nothing else is needed.
+
+    Args:
+        inputs: raw tables and feeds.
+        every_minutes: at most one request in each window of so many minutes by the clock, where runs cost money. News
+            wait for the next window's beginning, and longer only for a run that is still under way then.
     """
     arrivals = [dg.AutomationCondition.asset_matches(key, dg.AutomationCondition.newly_updated()) for key in inputs]
     news = reduce(or_, arrivals, dg.AutomationCondition.initial_evaluation())
@@ -43,7 +48,26 @@ def curated_condition(inputs: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
         & dg.AutomationCondition.cron_tick_passed(RETRY_CRON)
         & ~dg.AutomationCondition.in_progress()
     ).with_label("failed, try again")
-    return unheard | again
+    return unheard | again if every_minutes is None else (unheard | again) & _open_window(every_minutes)
+
+
+def _open_window(minutes: int) -> dg.AutomationCondition:
+    """Nothing was requested since the clock's current window of so many minutes began."""
+    # A request is seen one tick later; should the next window begin with that very tick, `since` goes by their times.
+    begun = dg.AutomationCondition.cron_tick_passed(window_cron(minutes)).since(
+        dg.AutomationCondition.newly_requested()
+    )
+    return (begun | dg.AutomationCondition.initial_evaluation()).with_label(
+        f"nothing requested yet in these {minutes} minutes"
+    )
+
+
+def window_cron(minutes: int) -> str:
+    """When windows begin: whole minutes below an hour, else whole hours."""
+    if minutes < 1:
+        message = f"a window of {minutes} minutes is none: set AUTOCORP_AWS_CURATE_EVERY_MINUTES to 1 or more"
+        raise ValueError(message)
+    return f"*/{minutes} * * * *" if minutes < 60 else f"0 */{min(round(minutes / 60), 23)} * * *"
 
 
 def scheduled_check(cron: str) -> dg.AutomationCondition:

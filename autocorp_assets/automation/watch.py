@@ -89,20 +89,3 @@ def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Also frees the pool slots that they held."""
     reported = fail_dead_runs(context.instance)
     return dg.SkipReason(f"reported failed: {', '.join(reported)}" if reported else "every started run is alive")
-
-
-@dg.run_failure_sensor(
-    name="run_failures",
-    minimum_interval_seconds=WATCH_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Logs each failed run once, with what to do.",
-)
-def run_failures(context: dg.RunFailureSensorContext) -> None:
-    """One log line of level error a failed run."""
-    run = context.dagster_run
-    causes = [event.step_failure_data.error_display_string for event in context.get_step_failure_events()]
-    context.log.error(
-        f"run {run.run_id} failed: {context.failure_event.message}\n"
-        + "\n".join(causes)
-        + "\nIts page in the UI has the whole story; what is pending is taken up again within ten minutes."
-    )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,7 +76,7 @@ def _table_status(
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)
-    root = Path(lake.root)
+    oldest = lake.oldest(pending)
     return TableStatus(
         table=contract.name,
         rows=None if snapshot is None else parquet_rows(snapshot.files),
@@ -85,7 +84,7 @@ def _table_status(
         committed_at=snapshot.committed_at.isoformat() if snapshot else None,
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
         pending_files=len(pending),
-        lag_seconds=round(oldest_age([root / path for path in pending]), 1),
+        lag_seconds=0.0 if oldest is None else round(max(0.0, (datetime.now(UTC) - oldest).total_seconds()), 1),
         rows_quarantined=Quarantine(lake, contract).count(),
         checks=checks,
     )
@@ -95,13 +94,10 @@ def parquet_rows(files: Iterable[str]) -> int:
     """Rows by the files' footers."""
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(file).num_rows for file in files)
+    from autocorp_assets.lake.file_system import open_location
 
-
-def oldest_age(files: Iterable[Path]) -> float:
-    """Seconds since the oldest file was written; 0 without files."""
-    written = min((file.stat().st_mtime for file in files), default=None)
-    return 0.0 if written is None else max(0.0, datetime.now(UTC).timestamp() - written)
+    places = [open_location(file) for file in files]
+    return sum(pq.read_metadata(path, filesystem=file_system).num_rows for file_system, path in places)
 
 
 def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict[str, LastChecks]:

@@ -137,9 +137,7 @@ def _curated(
     for result in outcome.results:
         contract = by_key[_key(result)]
         metadata = dict(result.metadata or {})
-        yield result._replace(
-            metadata={**metadata, **_where(contract, lake), "job_log": dg.MetadataValue.path(str(outcome.log))}
-        )
+        yield result._replace(metadata={**metadata, **_where(contract, lake), "job_log": _log(outcome)})
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot := read_snapshot(lake.root, contract):
             yield from check_table(contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context))
@@ -159,7 +157,7 @@ def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_dela
             ]
         ),
         metadata={
-            "job_log": dg.MetadataValue.path(str(outcome.log)),
+            "job_log": _log(outcome),
             "errors": {table.table: str(table) for table in bad},
         },
     )
@@ -172,6 +170,11 @@ def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_dela
 
 def _checks(context: dg.AssetExecutionContext) -> frozenset[dg.AssetCheckKey]:
     return frozenset(context.selected_asset_check_keys)
+
+
+def _log(outcome: JobOutcome) -> dg.MetadataValue:
+    log = str(outcome.log)
+    return dg.MetadataValue.url(log) if "://" in log else dg.MetadataValue.path(log)
 
 
 def _where(contract: TableContract, lake: LakeStorage) -> dict[str, dg.MetadataValue]:

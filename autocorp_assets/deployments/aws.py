@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
+from autocorp_assets.resources.aws.cloudwatch_metrics import CloudwatchMetrics
+from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
-from autocorp_assets.resources.log_alerts import LogAlerts
+from autocorp_assets.resources.aws.glue_job import GlueJobRunner
+from autocorp_assets.resources.aws.sns_alerts import SnsAlerts
+from autocorp_assets.resources.aws.source import SecretSource
 from autocorp_assets.settings import Settings
 
 
 def aws_resources(settings: Settings) -> dict[str, object]:
     """Resources by the names under which assets and sensors ask for them. Making them talks to nobody."""
     aws = settings.aws
+    source = SecretSource(secret=aws.source_secret, root_certificate=aws.source_root_certificate)
     return {
         "lake": LakeStorage(settings.lake),
-        "replication": DmsReplication(task=aws.replication_task, lake=str(settings.lake), slot=settings.slot),
-        "alerts": LogAlerts(),
+        "source": source,
+        "alerts": SnsAlerts(topic=aws.alerts_topic),
+        "metrics": CloudwatchMetrics(namespace=aws.metrics_namespace, deployment=settings.deployment),
+        "replication": DmsReplication(
+            task=aws.replication_task, lake=str(settings.lake), slot=settings.slot, source=source
+        ),
+        "job_runner": GlueJobRunner(settings=settings, deadline_seconds=settings.aws.job_deadline_minutes * 60),
+        "transfer": DatasyncTransfer(settings=settings),
+        "arrival_events": SqsArrivals(settings=settings),
     }

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 from pyarrow.fs import FileSelector, FileType
 
 from autocorp_assets.lake.file_system import open_file_system
@@ -105,7 +106,11 @@ def read_commits(uri: str, limit: int) -> list[CommitInfo]:
 
 
 def _open(uri: str) -> DeltaTable | None:
-    return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+    # Not `is_deltatable`, which asks S3 the same once more, and holds the GIL while it waits for the answer.
+    try:
+        return DeltaTable(uri)
+    except TableNotFoundError:
+        return None
 
 
 def _version_at(uri: str, newest: int, table: str, as_of: datetime) -> int | None:

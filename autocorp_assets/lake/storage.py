@@ -6,7 +6,8 @@ Everything goes through pyarrow's file systems, so a lake in a folder and one in
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 DATE_PART_DIGITS = (4, 2, 2)
 """Year, month, day."""
 DATE_PART_NAMES = ("year=", "month=", "day=")
+RECEIPT_FIELDS = ("size", "sha256")
+READERS = 16
+"""Small files read at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,22 @@ class LakeStorage:
             if CHANGE_FILE.fullmatch(file.name)
         ]
 
+    def first_bytes(self, path: str, size: int) -> bytes:
+        """The beginning of a file of the lake; all of a shorter one."""
+        file_system, root = self._place
+        with file_system.open_input_file(f"{root}/{path}") as stream:
+            return stream.read(size)
+
+    def oldest(self, paths: Sequence[str]) -> datetime | None:
+        """When the oldest of these files was written (UTC); None without one. A request a file."""
+        file_system, root = self._place
+        found = file_system.get_file_info([f"{root}/{path}" for path in paths])
+        return min((entry.mtime for entry in found if entry.is_file), default=None)
+
+    def change_files_in(self, folder: str) -> list[RawFile]:
+        """Change files that lie in this folder itself (relative to the lake's root): one listing."""
+        return [file for file in self._list(folder) if CHANGE_FILE.fullmatch(file.name)]
+
     def load_manifests(self, table: str) -> list[LoadManifest]:
         """Complete loads that took in the table, oldest first.
 
@@ -91,28 +111,41 @@ class LakeStorage:
         """
         return _manifests_of(table, self._manifests())
 
+    def loads_by_table(self, tables: Iterable[str], *, after: int = 0) -> dict[str, list[LoadManifest]]:
+        """Complete loads of each table, oldest first; manifests up to generation `after` are not read.
+
+        Raises:
+            ValueError: a manifest cannot be read.
+        """
+        manifests = self._manifests(after=after)
+        return {table: _manifests_of(table, manifests) for table in tables}
+
     def deliveries(self, feed: str) -> list[Delivery]:
         """The feed's CSV files that are whole: a receipt states the size that the file has.
 
         Raises:
             ValueError: a receipt cannot be read.
         """
-        pattern = FEEDS[feed].file_pattern()
-        receipts = {
-            file.name: file.path for file in self._list(f"{TRANSFER_RECEIPTS}/{feed}") if file.name.endswith(".json")
-        }
-        found = []
-        for file in self.raw_files(feed_prefix(feed)):
-            match = pattern.fullmatch(file.name)
-            receipt_path = receipts.get(f"{file.name}.json")
-            if match is None or receipt_path is None:
-                continue
-            receipt = self._read_json(receipt_path, fields=("size", "sha256"))
-            if receipt["size"] == file.size:
-                found.append(
-                    Delivery(path=file.path, name=file.name, day=match[1], etag=receipt["sha256"], size=file.size)
-                )
-        return found
+        found = self._delivered(feed)
+        read = self._read_all([receipt for _, receipt in found], fields=RECEIPT_FIELDS)
+        wholes = (_delivery(feed, file, receipt) for (file, _), receipt in zip(found, read, strict=True))
+        return [delivery for delivery in wholes if delivery is not None]
+
+    def newest_delivery(self, feed: str) -> Delivery | None:
+        """The whole delivery with the latest date; reads one receipt, unless that one is not whole."""
+        for file, receipt in reversed(self._delivered(feed)):
+            if delivery := _delivery(feed, file, self._read_json(receipt, fields=RECEIPT_FIELDS)):
+                return delivery
+        return None
+
+    def _delivered(self, feed: str) -> list[tuple[RawFile, str]]:
+        """Exports with the path of their receipt, by date. Only of the folder itself: receipts know no folders."""
+        receipts = {file.name: file.path for file in self._list(f"{TRANSFER_RECEIPTS}/{feed}")}
+        return [
+            (file, receipts[f"{file.name}.json"])
+            for file in sorted(self._list(feed_prefix(feed)), key=_path)
+            if FEEDS[feed].file_pattern().fullmatch(file.name) and f"{file.name}.json" in receipts
+        ]
 
     def pending_plans(
         self, tables: Iterable[str], *, again: Mapping[str, Collection[str]] = MappingProxyType({})
@@ -180,10 +213,19 @@ class LakeStorage:
         found = {file.name: first_sequence(file_system, f"{root}/{table_prefix(table)}/{file.path}") for file in files}
         return {name: sequence for name, sequence in found.items() if sequence is not None}
 
-    def _manifests(self) -> list[dict[str, Any]]:
+    def _manifests(self, *, after: int = 0) -> list[dict[str, Any]]:
         fields = ("generation", "start_sequence", "started_at", "tables")
-        paths = sorted(file.path for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json"))
-        return [self._read_json(path, fields=fields) for path in paths]
+        files = [file for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json")]
+        # Their names are their generations, so that none is read for nothing.
+        paths = sorted(file.path for file in files if file.name > f"{after:06d}.json")
+        return self._read_all(paths, fields=fields)
+
+    def _read_all(self, paths: Sequence[str], *, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+        """In the order of the paths; in S3 each costs a round trip, so that many are read at once."""
+        if len(paths) < 2:
+            return [self._read_json(path, fields=fields) for path in paths]
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(lambda path: self._read_json(path, fields=fields), paths))
 
     def _read_json(self, path: str, *, fields: tuple[str, ...]) -> dict[str, Any]:
         file_system, root = self._place
@@ -226,6 +268,18 @@ class LakeStorage:
 
     def _relative(self, entry: FileInfo) -> str:
         return entry.path[len(self._place[1]) + 1 :]
+
+
+def _delivery(feed: str, file: RawFile, receipt: Mapping[str, Any]) -> Delivery | None:
+    """None when the file is not what the receipt states."""
+    match = FEEDS[feed].file_pattern().fullmatch(file.name)
+    if match is None or receipt["size"] != file.size:
+        return None
+    return Delivery(path=file.path, name=file.name, day=match[1], etag=receipt["sha256"], size=file.size)
+
+
+def _path(file: RawFile) -> str:
+    return file.path
 
 
 def _is_staging(path: str) -> bool:

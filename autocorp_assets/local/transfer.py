@@ -6,19 +6,17 @@ Landing files stay where they are: they are the operator's.
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 
 from autocorp_assets.contracts import FEEDS
 from autocorp_assets.contracts.model import CsvFeed
+from autocorp_assets.lake.export_names import why_ignored
 from autocorp_assets.local.deliveries import DeliveredFile, Deliveries, StillChangingError
 
 SETTLED_SECONDS = 2.0
-PACKED_SUFFIXES = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z")
 
 
 class _Left(Enum):
@@ -119,21 +117,6 @@ def _take(source: Path, deliveries: Deliveries, settled_seconds: float) -> Deliv
         return _Left.WAITING
 
 
-def why_ignored(name: str, feed: CsvFeed) -> str | None:
-    """Why a name that looks like one of this feed's files is none, and what to do.
-
-    None when it is one, or has nothing to do with the feed.
-    """
-    wanted = f"{feed.name}-YYYYMMDD.csv"
-    if match := feed.file_pattern().fullmatch(name):
-        return None if _is_date(match[1]) else f"{match[1]} is not a date: rename it to {wanted}"
-    if not re.match(rf"{re.escape(feed.name)}(?![a-z])", name.casefold()):
-        return None
-    if name.casefold().endswith(PACKED_SUFFIXES):
-        return f"packed: unpack it to {wanted}"
-    return f"not a name of this feed: rename it to {wanted}, or move it away"
-
-
 def _look(feed: CsvFeed, landing: Path) -> tuple[list[Path], list[tuple[str, str]]]:
     """Files of the feed by name, and what only looks like them, with the reason."""
     sources: list[Path] = []
@@ -155,14 +138,6 @@ def _why_unreadable(path: Path) -> str | None:
     if not os.access(path, os.R_OK):
         return "not readable: allow the platform's user to read it"
     return None
-
-
-def _is_date(digits: str) -> bool:
-    try:
-        datetime.strptime(digits, "%Y%m%d").replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_whole(source: Path, *, settled_seconds: float) -> bool:

@@ -13,6 +13,13 @@ from autocorp_assets.raw.specs import raw_feed_spec
 from autocorp_assets.resources.ports import Transfer
 
 
+class FeedConfig(dg.Config):
+    """Of one run."""
+
+    ended: str | None = None
+    """A transfer that others have started and that has ended: its result is taken in, and no other is started."""
+
+
 def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
     """The asset of one feed."""
     key = raw_feed_key(feed.name)
@@ -26,10 +33,13 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
     )
     def transfer_feed(
         context: dg.AssetExecutionContext,
+        config: FeedConfig,
         transfer: dg.ResourceParam[Transfer],
         lake: dg.ResourceParam[LakeStorage],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        outcome = transfer.transfer(feed.name)
+        outcome = transfer.transfer(feed.name, on_progress=context.log.info, ended=config.ended)
+        for remark in outcome.remarks:
+            context.log.warning(remark)
         for name, remedy in outcome.ignored.items():
             context.log.warning(f"{name} was not taken: {remedy}")
         deliveries = lake.deliveries(feed.name)
@@ -41,6 +51,7 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
                 "waiting": list(outcome.waiting),
                 "ignored": dict(outcome.ignored),
                 "files": len(deliveries),
+                **outcome.details,
                 "bytes": sum(delivery.size for delivery in deliveries),
                 "path": dg.MetadataValue.path(f"{lake.root}/{feed_prefix(feed.name)}"),
             },

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autocorp_assets.resources.ports import TransferOutcome
+from autocorp_assets.resources.ports import EndedTransfer, Progress, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
 
 SETTLED_SECONDS = 2.0
@@ -19,25 +19,34 @@ class LocalTransfer:
     settings: Settings
     settled_seconds: float = SETTLED_SECONDS
 
-    def arrivals(self, feed: str) -> Sequence[str]:
+    def arrivals(self, feeds: Sequence[str]) -> Mapping[str, Sequence[str]]:
         from autocorp_assets.local.transfer import arrivals
 
-        return arrivals(
-            feed,
-            landing=self.settings.landing_folder,
-            lake=self.settings.lake_folder,
-            settled_seconds=self.settled_seconds,
-        )
+        return {
+            feed: arrivals(
+                feed,
+                landing=self.settings.landing_folder,
+                lake=self.settings.lake_folder,
+                settled_seconds=self.settled_seconds,
+            )
+            for feed in feeds
+        }
 
-    def transfer(self, feed: str) -> TransferOutcome:
-        from autocorp_assets.local.transfer import transfer
+    def ended(self, feed: str, *, told: str | None) -> EndedTransfer | None:  # noqa: ARG002 nobody else transfers here
+        return None
 
-        report = transfer(
-            feed,
-            landing=self.settings.landing_folder,
-            lake=self.settings.lake_folder,
-            settled_seconds=self.settled_seconds,
-        )
+    def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:  # noqa: ARG002
+        from autocorp_assets.local.transfer import TransferError, transfer
+
+        try:
+            report = transfer(
+                feed,
+                landing=self.settings.landing_folder,
+                lake=self.settings.lake_folder,
+                settled_seconds=self.settled_seconds,
+            )
+        except TransferError as error:
+            raise TransferFailed(str(error)) from error
         return TransferOutcome(
             transferred=tuple(file.name for file in report.copied),
             bytes=sum(file.bytes for file in report.copied),

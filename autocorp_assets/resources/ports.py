@@ -199,16 +199,51 @@ class TransferOutcome:
     """Names still being written; taken by a later transfer."""
     ignored: Mapping[str, str]
     """Remedy by name, for files that are not deliveries of any feed or cannot be taken."""
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+    """What the service that moved them says of its work."""
+    remarks: tuple[str, ...] = ()
+    """What an operator should know although nothing failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedTransfer:
+    """A transfer that has come to its end."""
+
+    name: str
+    is_news: bool
+    """Others than this platform have started it, and it has brought something or has failed."""
+
+
+class TransferFailed(RuntimeError):
+    """Exports were not brought into raw; the message says of which feed, why, and what to do."""
 
 
 class Transfer(Protocol):
     """Moves whole files from where exports arrive into raw."""
 
-    def arrivals(self, feed: str) -> Sequence[str]:
-        """What there is to take or to complain of, one text a version of a file: it changes when the file does."""
+    def arrivals(self, feeds: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """By feed what there is to take or to complain of, one text a version of a file: it changes when the file does.
+
+        Cheap, for a sensor. A feed without any may be left out.
+        """
         ...
 
-    def transfer(self, feed: str) -> TransferOutcome: ...
+    def ended(self, feed: str, *, told: str | None) -> EndedTransfer | None:
+        """The newest transfer, once it has ended; None also when it is `told`, which was given before."""
+        ...
+
+    def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:
+        """Return once raw holds, verified and visible, what had arrived when this was called.
+
+        Args:
+            feed: name of the feed.
+            on_progress: told of each phase.
+            ended: take in the result of this transfer, as `ended` gave it, and start none.
+
+        Raises:
+            TransferFailed: also where the files were moved and are not what they should be.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +262,10 @@ class JobOutcome:
     """Last lines of the output; empty when it ended well."""
 
 
+class JobError(RuntimeError):
+    """The job could not be started or followed; the message says why and what to do."""
+
+
 class JobRunner(Protocol):
     """Runs the Spark job that applies plans."""
 
@@ -234,6 +273,8 @@ class JobRunner(Protocol):
         """Keep every other writer out of the lake while inside, beyond this Dagster instance.
 
         Plans are to be made inside, since what is pending changes with each commit.
+
+        Raises JobError, as `run` does, when nobody can say who writes, or another writer does not end.
         """
         ...
 
@@ -296,13 +337,21 @@ class Catalog(Protocol):
 class Arrivals:
     """Where new raw objects are said to be; that they are, and that they are new, is for the listing to find."""
 
-    paths: frozenset[str]
+    paths: frozenset[str] = frozenset()
     """Relative to the lake's root."""
-    receipts: tuple[str, ...]
+    receipts: tuple[str, ...] = ()
+    """What `forget` needs."""
+
+
+class EventsUnavailable(RuntimeError):
+    """News cannot be asked for, or not be forgotten; the message says why and what to do."""
 
 
 class ArrivalEvents(Protocol):
-    """News of objects in raw: some are lost, some come twice."""
+    """News of objects in raw: some are lost, some come twice, and in any order.
+
+    Both methods raise EventsUnavailable.
+    """
 
     def receive(self) -> Arrivals:
         """What has been told since; told again later unless it is forgotten."""

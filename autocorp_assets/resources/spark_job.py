@@ -110,7 +110,7 @@ class _Holder:
             raise
 
 
-def plan_extras(run_id: str, lake: Path, plans: Sequence[TablePlan]) -> dict[str, Any]:
+def plan_extras(run_id: str, lake: Path | str, plans: Sequence[TablePlan]) -> dict[str, Any]:
     """What the job gets over Pipes (docs/architecture.md, Curation)."""
     return {"run_id": run_id, "lake": str(lake), "tables": [plan.to_dict() for plan in plans]}
 

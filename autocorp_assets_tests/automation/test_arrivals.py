@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +17,8 @@ class Landing:
 
     files: dict[str, list[str]] = field(default_factory=dict)
 
-    def arrivals(self, feed: str) -> list[str]:
-        return self.files.get(feed, [])
+    def arrivals(self, feeds: Sequence[str]) -> dict[str, list[str]]:
+        return {feed: self.files.get(feed, []) for feed in feeds}
 
 
 @pytest.fixture

@@ -1,16 +1,19 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+import pytest
 
-from autocorp_assets.automation.conditions import curated_condition
+from autocorp_assets.automation.conditions import curated_condition, window_cron
 
 RAW = dg.AssetKey("raw")
 FEED = dg.AssetKey("feed")
 CURATED = dg.AssetKey("curated")
 
 
-def definitions(*, fails: bool = False) -> dg.Definitions:
-    @dg.asset(key=CURATED, deps=[RAW, FEED], automation_condition=curated_condition([RAW, FEED]))
+def definitions(*, fails: bool = False, every_minutes: int | None = None) -> dg.Definitions:
+    condition = curated_condition([RAW, FEED], every_minutes=every_minutes)
+
+    @dg.asset(key=CURATED, deps=[RAW, FEED], automation_condition=condition)
     def curated() -> None:
         if fails:
             raise dg.Failure("bad data", allow_retries=False)
@@ -116,3 +119,89 @@ def test_what_is_running_is_not_requested_again_until_it_has_ended():
 
     instance.report_run_failed(run)
     assert evaluate(instance, held.cursor).total_requested == 1
+
+
+class Clock:
+    """A platform with windows of ten minutes, evaluated at given times of one hour."""
+
+    def __init__(self) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.cursor = None
+        self.definitions = definitions(every_minutes=10)
+
+    def requests_at(self, minute: int, second: int = 3) -> int:
+        result = dg.evaluate_automation_conditions(
+            self.definitions,
+            instance=self.instance,
+            cursor=self.cursor,
+            evaluation_time=datetime(2026, 1, 1, 12, minute, second, tzinfo=UTC),
+        )
+        self.cursor = result.cursor
+        return result.total_requested
+
+
+def test_with_windows_the_first_look_still_asks_at_once():
+    assert Clock().requests_at(3) == 1
+
+
+def test_news_of_one_window_wait_for_the_next_and_are_one_request():
+    clock = Clock()
+    clock.requests_at(1)
+    asked = []
+    for minute in range(2, 20):
+        report(clock.instance, RAW)
+        asked += [minute] * clock.requests_at(minute)
+
+    assert asked == [10]
+
+
+def test_a_window_without_news_is_not_lost_to_those_that_come_later_in_it():
+    clock = Clock()
+    clock.requests_at(1)
+    clock.requests_at(2)
+    quiet = [clock.requests_at(minute) for minute in (10, 11, 12)]
+    report(clock.instance, RAW)
+
+    assert quiet == [0, 0, 0]
+    assert clock.requests_at(13) == 1
+
+
+def test_what_was_busy_when_the_window_began_is_requested_as_soon_as_it_is_idle():
+    clock = Clock()
+    clock.requests_at(1)
+    clock.requests_at(2)
+    job = clock.definitions.resolve_implicit_global_asset_job_def()
+    run = clock.instance.create_run_for_job(
+        job, asset_selection=frozenset({CURATED}), status=dg.DagsterRunStatus.STARTED
+    )
+    report(clock.instance, RAW)
+    busy = [clock.requests_at(10), clock.requests_at(12)]
+    clock.instance.report_run_failed(run)
+
+    assert busy == [0, 0]
+    assert clock.requests_at(13) == 1
+    report(clock.instance, RAW)
+    assert (clock.requests_at(14), clock.requests_at(20)) == (0, 1)
+
+
+def test_a_request_in_the_last_moment_of_a_window_does_not_use_up_the_next():
+    clock = Clock()
+    clock.requests_at(1)
+    clock.requests_at(2)
+    clock.requests_at(10)
+    report(clock.instance, RAW)
+    assert clock.requests_at(19, 58) == 1
+    report(clock.instance, RAW)
+
+    assert clock.requests_at(20) == 1
+
+
+def test_windows_are_whole_minutes_or_whole_hours():
+    assert [window_cron(minutes) for minutes in (10, 60, 90, 120)] == [
+        "*/10 * * * *",
+        "0 */1 * * *",
+        "0 */2 * * *",
+        "0 */2 * * *",
+    ]
+    with pytest.raises(ValueError, match="CURATE_EVERY_MINUTES"):
+        window_cron(0)

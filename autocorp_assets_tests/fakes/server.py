@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets_tests.fakes import dms
+from autocorp_assets_tests.fakes import datasync, dms, glue, iam, s3
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -65,6 +65,10 @@ def run_server() -> Generator[FakeAws]:
     # Its log has a line for each of thousands of requests.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dms.install()
+    glue.install()
+    iam.install()
+    s3.install()
+    datasync.install()
     faults = Faults(DomainDispatcherApplication(create_backend_app))
     server = make_server(HOST, 0, faults, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, name="fake-aws", daemon=True)

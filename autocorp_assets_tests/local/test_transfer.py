@@ -15,8 +15,9 @@ import pytest
 
 from autocorp_assets.contracts import FEEDS
 from autocorp_assets.contracts.raw_format import SUPERSEDED_DELIVERIES, TRANSFER_RECEIPTS, feed_prefix
+from autocorp_assets.lake.export_names import why_ignored
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.local.transfer import TransferError, TransferReport, arrivals, has_arrivals, transfer, why_ignored
+from autocorp_assets.local.transfer import TransferError, TransferReport, arrivals, has_arrivals, transfer
 from autocorp_assets_tests.durability import Flushed
 from autocorp_assets_tests.full_disk import full_disk
 

@@ -15,6 +15,7 @@ from autocorp_assets.contracts.model import CHANGE_SEQ, SOURCE_SYSTEM, SourceSys
 from spark_jobs import columns as c
 from spark_jobs.checkpoint import COMMIT_KEY, HUDI_METADATA_KEY, HUDI_PREFIX, Checkpoint
 from spark_jobs.hadoop_files import HadoopFiles
+from spark_jobs.lake_tables.catalog_sync import CATALOG_DATABASE, catalog_sync
 from spark_jobs.lake_tables.table import Committed, in_shape
 
 IS_DELETED = "_hoodie_is_deleted"
@@ -129,6 +130,7 @@ class HudiTable:
             "hoodie.keep.min.commits": "1000",
             "hoodie.keep.max.commits": "1100",
             **self._parallelism(),
+            **catalog_sync(contract, self.spark.conf.get(CATALOG_DATABASE, None)),
         }
 
     def _parallelism(self) -> dict[str, str]:
