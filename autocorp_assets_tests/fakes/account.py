@@ -45,7 +45,7 @@ def build_account(settings: Settings, *, source: Mapping[str, Any] | None = None
         source: content of the source's secret; a host that does not exist unless given.
     """
     aws = settings.aws
-    task = DMS.create(aws.replication_task, lake=aws.lake, slot=settings.slot)
+    task = DMS.create(aws.replication_task, lake=aws.lake)
     queue_url = _queue(settings)
     topic_arn = client("sns").create_topic(Name="autocorp-alerts")["TopicArn"]
     client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_arn("sqs", "autocorp-alerts-readers"))

@@ -33,6 +33,7 @@ class DmsReplication:
     lake: str
     """`s3://…`, below which DMS's endpoint writes `raw/database/<table>/`."""
     slot: str
+    """In the source, where somebody has given DMS one by this name; else it is found by its plugin."""
     source: ReadOnlySource | None = None
     """To be asked for the log that it keeps."""
     poll_seconds: float = POLL_SECONDS
