@@ -6,6 +6,8 @@ job with real Spark, Hudi and Delta, and raw, curated and processed zones are ob
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -20,12 +22,12 @@ from autocorp_assets.local.generator.dirt import USUAL_RATES
 from autocorp_assets.local.generator.exports import write_customers, write_sales_orders
 from autocorp_assets.local.generator.traffic import simulate
 from autocorp_assets.local.source.connection import open_source
-from autocorp_assets.operations.sync import sync
 from autocorp_assets.reconciliation.database import compare_table
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.e2e.data_folder import DataFolder
 from autocorp_assets_tests.fakes.account import EXPORTS_BUCKET, build_account, source_secret
+from autocorp_assets_tests.fakes.datasync import controls
 from autocorp_assets_tests.fakes.dms_feed import feed
 from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.glue import glue_jobs
@@ -40,7 +42,7 @@ SERVICES = ("dms", "datasync", "glue", "monitoring")
 
 
 def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Settings, tmp_path: Path):
-    local = DataFolder(tmp_path / "home")
+    local, deployed = DataFolder(tmp_path / "home"), AwsFolder(tmp_path / "aws", aws_settings)
     landing = local.settings.landing_folder
     write_customers(landing, DAY, count=200, seed=1, dirt=USUAL_RATES)
     write_sales_orders(landing, DAY, orders=100, seed=1, dirt=USUAL_RATES)
@@ -48,21 +50,22 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
     with open_source(local.settings) as source:
         account = build_account(aws_settings, source=secret_of(source.dsn))
         deliver(landing)
+        controls().phases_a_describe = 6
         with feed(account.task, dsn=source.dsn, folder=tmp_path / "dms") as stream:
             for service in SERVICES:
                 aws.faults.add(service, THROTTLED, UNAVAILABLE)
 
-            loaded = sync(aws_settings)
+            loaded = deployed.run("sync", "--json", timeout=240)
 
-            assert loaded.ok, (loaded.tables, loaded.failed_checks)
+            assert loaded.returncode == 0, loaded.stderr
             simulate(source.dsn, orders=15, seed=1)
             stream.fail_over()
             simulate(source.dsn, orders=15, seed=2)
 
-            changed = sync(aws_settings)
+            changed = deployed.sync()
 
-            assert changed.ok, (changed.tables, changed.failed_checks)
-            assert {result.table for result in changed.tables if result.rows_applied} == set(TABLES)
+            assert changed["ok"], changed
+            assert {table["table"] for table in changed["tables"] if table["rows_applied"]} == set(TABLES)
         assert local.sync()["ok"]
         source_differences = {
             name: compare_table(source.dsn, str(aws_settings.lake), table).count for name, table in TABLES.items()
@@ -73,6 +76,21 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
         expected = rows(local.settings.lake_folder, contract)
         assert expected.height > 0
         assert rows(aws_settings.lake, contract).equals(expected), contract.name
+
+
+@dataclass(frozen=True)
+class AwsFolder(DataFolder):
+    """The Dagster home of the aws deployment, where there is nothing else of it."""
+
+    deployment: Settings
+
+    @property
+    def autocorp(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", "autocorp_assets_tests.fakes.hurried_cli")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "AUTOCORP_DEPLOYMENT": "aws", "AUTOCORP_AWS_LAKE": str(self.deployment.lake)}
 
 
 def secret_of(dsn: str) -> dict[str, object]:
