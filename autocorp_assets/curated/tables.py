@@ -161,7 +161,7 @@ def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_dela
             "errors": {table.table: str(table) for table in bad},
         },
     )
-    if outcome.ended is None:
+    if outcome.ended is None or not outcome.retry_soon:
         raise failure
     # Data that is refused once is refused again; only a process that died deserves a second try: commits are
     # atomic, and the second run plans anew. Not a RetryPolicy, which Dagster applies to Ctrl-C as well.

@@ -260,6 +260,8 @@ class JobOutcome:
     """Where its output is."""
     tail: str = ""
     """Last lines of the output; empty when it ended well."""
+    retry_soon: bool = True
+    """Whether a job that died is worth a second one at once; where jobs cost money, automation asks again later."""
 
 
 class JobError(RuntimeError):
