@@ -60,7 +60,14 @@ class CheckMeaning:
 
 def meaning_of(spec: dg.AssetCheckSpec) -> CheckMeaning | None:
     """What the spec of a check says; None if it does not say all of it."""
-    told = {name: spec.metadata.get(name) for name in CheckMeaning.__dataclass_fields__}
+    told = {name: str(spec.metadata.get(name, "")) for name in CheckMeaning.__dataclass_fields__}
     if not all(told.values()):
         return None
-    return CheckMeaning(**{**told, "answers": Question(told["answers"]), "runs": Occasion(told["runs"])})
+    return CheckMeaning(
+        title=told["title"],
+        answers=Question(told["answers"]),
+        runs=Occasion(told["runs"]),
+        severity=told["severity"],
+        means=told["means"],
+        what_to_do=told["what_to_do"],
+    )

@@ -46,6 +46,8 @@ class ReplicationState:
     """One line: what it does, or why it does not."""
     silent_seconds: float | None = None
     """Since a running one last said how it stands; None when none runs."""
+    is_following: bool = False
+    """It is in touch with the source and past its loads: while nothing arrives, nothing has happened there."""
 
 
 @dataclass(frozen=True, kw_only=True)
