@@ -51,7 +51,7 @@ def report_command(
     It needs no network to be read, can be printed, and holds no personal data. Works whether or not anything runs.
 
     JSON: {"state", "headline", "answers": [{"question", "state", "told", "issues"}], "issues": [{"state", "answers",
-    "where", "table", "what", "why", "what_to_do"}], "report": {"generated_at", "days", "deployment", "replication",
+    "where", "tables", "what", "why", "what_to_do"}], "report": {"generated_at", "days", "deployment", "replication",
     "tables": [{"table", "rows", "freshness", "taken_in", "checks", "quarantine", "reconciliation", "schema_changes",
     "failure", …}], "other_checks"}}. States are good, unknown, warning and error.
     """

@@ -62,6 +62,8 @@ class Collector:
     now: datetime
     days: int
     deployment: str
+    runs_read: int = RUNS_READ
+    """Of one table, at most."""
 
     def collect(self) -> Report:
         """Costs what `autocorp status` does, and the records of the period."""
@@ -97,7 +99,7 @@ class Collector:
 
     def _table(self, contract: TableContract) -> TableReport:
         snapshot, pending, problem = self._stored(contract)
-        runs = self.records.materializations(curated_key(contract.name))
+        runs = self.records.materializations(curated_key(contract.name), limit=self.runs_read)
         compared_with, changes = self._schema_changes(contract, snapshot, runs)
         checks = tuple(self._check(check) for check in self.checks if check.table == contract.name)
         return TableReport(
@@ -119,7 +121,7 @@ class Collector:
                 pending_since=oldest_written(self.lake, pending),
                 replication_down=self._replication_down,
             ),
-            taken_in=rows_of_period(runs, self.period, is_cut=len(runs) >= RUNS_READ),
+            taken_in=rows_of_period(runs, self.period, is_cut=len(runs) >= self.runs_read),
             checks=checks,
             quarantine=self._quarantine(contract),
             reconciliation=self._reconciliation(contract),

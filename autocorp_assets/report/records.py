@@ -60,7 +60,7 @@ class Records:
         """What a check last came to, also before the period."""
         return last_evaluated(self.instance, key) if self.instance else None
 
-    def materializations(self, key: dg.AssetKey, *, limit: int = RUNS_READ) -> list[TableRun]:
+    def materializations(self, key: dg.AssetKey, *, limit: int) -> list[TableRun]:
         """Of an asset, newest first."""
         if self.instance is None:
             return []

@@ -24,9 +24,9 @@ class Issue:
     answers: str
     """The question that it is about: FRESH, COMPLETE or CORRECT."""
     where: str
-    """The table or asset; empty for the whole lake."""
-    table: str
-    """Whose section tells more; empty if none does."""
+    """The asset and its check; empty where tables say enough, or for the whole lake."""
+    tables: tuple[str, ...]
+    """Whose sections tell more."""
     what: str
     why: str
     what_to_do: str
@@ -125,7 +125,8 @@ def judge(report: Report) -> Verdict:
     if report.is_empty:
         return _nothing_yet()
     issues = sorted(
-        [*_issues(report), *_unjudged(report)], key=lambda issue: (-issue.state.weight, issue.answers, issue.where)
+        [*_issues(report), *_unjudged(report)],
+        key=lambda issue: (-issue.state.weight, issue.answers, issue.where, issue.tables),
     )
     answers = (_fresh(report, issues), _complete(report, issues), _correct(issues))
     state = worst([answer.state for answer in answers])
@@ -137,7 +138,7 @@ def _nothing_yet() -> Verdict:
         state=State.UNKNOWN,
         answers=FRESH,
         where="",
-        table="",
+        tables=(),
         what="The lake is empty",
         why="Nothing was ever loaded into it.",
         what_to_do="Run `autocorp sync` to fill it once, or `autocorp dev` to fill it and keep it up to date.",
@@ -154,8 +155,8 @@ def _issues(report: Report) -> Iterator[Issue]:
     yield from _late(report.tables)
     for table in report.tables:
         yield from _table_issues(table)
-        yield from (_failed(check, table.table) for check in table.checks if _fails(check))
-    yield from (_failed(check, "") for check in report.other_checks if _fails(check))
+        yield from (_failed(check, (table.table,)) for check in table.checks if _fails(check))
+    yield from (_failed(check, ()) for check in report.other_checks if _fails(check))
 
 
 def _fails(check: CheckResult) -> bool:
@@ -163,12 +164,12 @@ def _fails(check: CheckResult) -> bool:
 
 
 def _table_issues(table: TableReport) -> Iterator[Issue]:
-    of = {"where": table.table, "table": table.table}
     if table.problem:
         yield Issue(
             state=State.ERROR,
             answers=CORRECT,
-            **of,
+            where="",
+            tables=(table.table,),
             what="The table cannot be read",
             why=table.problem,
             what_to_do="Do as the reason says; `autocorp sync` then takes in what is pending.",
@@ -177,7 +178,8 @@ def _table_issues(table: TableReport) -> Iterator[Issue]:
         yield Issue(
             state=State.ERROR,
             answers=FRESH,
-            **of,
+            where="",
+            tables=(table.table,),
             what="The last run could not bring it up to date",
             why=table.failure.reason,
             what_to_do=(
@@ -189,7 +191,8 @@ def _table_issues(table: TableReport) -> Iterator[Issue]:
         yield Issue(
             state=State.WARNING,
             answers=COMPLETE,
-            **of,
+            where="",
+            tables=(table.table,),
             what=f"{counted(table.quarantine.rows, 'row')} kept out, in quarantine",
             why="; ".join(f"{one.reason} ({one.rows:,})" for one in table.quarantine.reasons[:3] if one.rows),
             what_to_do=(
@@ -209,8 +212,8 @@ def _late(tables: Iterable[TableReport]) -> Iterator[Issue]:
         yield Issue(
             state=state,
             answers=FRESH,
-            where=", ".join(names),
-            table=names[0],
+            where="",
+            tables=tuple(names),
             what=what,
             why=f"{why[:1].upper()}{why[1:]}.",
             what_to_do=f"{CATCH_UP}.",
@@ -226,12 +229,12 @@ def _how_late(table: TableReport) -> str:
     return f"More than {fresh.fail_minutes if fresh.state is State.ERROR else fresh.warn_minutes} minutes behind"
 
 
-def _failed(check: CheckResult, table: str) -> Issue:
+def _failed(check: CheckResult, tables: tuple[str, ...]) -> Issue:
     return Issue(
         state=check.state,
         answers=check.answers,
         where=f"{check.asset}, check {check.name}",
-        table=table,
+        tables=tables,
         what=f"Check fails: “{check.title or check.name}”",
         why=check.told,
         what_to_do=check.what_to_do,
@@ -251,7 +254,7 @@ def _unjudged(report: Report) -> Iterator[Issue]:
             state=State.UNKNOWN,
             answers=question,
             where="",
-            table="",
+            tables=(),
             what=f"No recent result of {counted(len(found), 'check')}",
             why=f"Never run, or not for a day: {listed}{' and more' if len(names) > UNJUDGED_TOLD else ''}.",
             what_to_do=(
