@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -37,18 +38,16 @@ def platform(tmp_path) -> Platform:
 
 
 def read(platform: Platform, **changes) -> Report:
-    return Collector(
-        **{
-            "lake": LakeStorage(platform.lake),
-            "instance": platform.instance,
-            "replication": FOLLOWING,
-            "checks": CHECKS,
-            "now": datetime.now(UTC),
-            "days": 14,
-            "deployment": "local",
-            **changes,
-        }
-    ).collect()
+    ordinary: dict[str, Any] = {
+        "lake": LakeStorage(platform.lake),
+        "instance": platform.instance,
+        "replication": FOLLOWING,
+        "checks": CHECKS,
+        "now": datetime.now(UTC),
+        "days": 14,
+        "deployment": "local",
+    }
+    return Collector(**{**ordinary, **changes}).collect()
 
 
 def of(report: Report, name: str = "auto_parts") -> TableReport:
@@ -56,9 +55,9 @@ def of(report: Report, name: str = "auto_parts") -> TableReport:
 
 
 def evaluate(platform: Platform, name: str, **result) -> None:
-    evaluation = dg.AssetCheckEvaluation(
-        asset_key=curated_key("auto_parts"), check_name=name, **{"passed": True, "metadata": {}, **result}
-    )
+    ordinary: dict[str, Any] = {"passed": True, "metadata": {}}
+    key = curated_key("auto_parts")
+    evaluation = dg.AssetCheckEvaluation(asset_key=key, check_name=name, **{**ordinary, **result})
     platform.instance.report_runless_asset_event(evaluation)
 
 

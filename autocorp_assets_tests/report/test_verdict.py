@@ -1,6 +1,7 @@
 """What figures mean: fresh, complete, correct, and what to do about what is not."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def minutes_ago(minutes: float):
 
 
 def judged(**changes) -> Freshness:
-    known = {
+    known: dict[str, Any] = {
         "now": NOW,
         "exists": True,
         "in_raw_at": minutes_ago(1),
