@@ -16,7 +16,10 @@ from autocorp_assets.contracts.model import (
     NotAfterDelivery,
     NotBefore,
     OneOf,
+    References,
+    SumsTo,
     TableContract,
+    TableRule,
     Unique,
 )
 
@@ -41,6 +44,17 @@ def constraint_text(rule: ColumnRule) -> str:
         case NotAfterDelivery():
             text = "not after the day on which it was delivered"
     return text
+
+
+def table_rule_text(rule: TableRule) -> str:
+    """One rule over several columns or rows, in the words of an analyst. Names are in backticks."""
+    match rule:
+        case SumsTo(total=total, parts=parts):
+            return f"`{total}` is {' + '.join(f'`{part}`' for part in parts)}, to the cent"
+        case References(column=column, to_table=table, to_column=to_column):
+            return f"`{column}` is a `{to_column}` of `{table}`"
+        case Unique(columns=columns):
+            return f"no two rows of one source share {' and '.join(f'`{column}`' for column in columns)}"
 
 
 def column_schema(contract: TableContract, columns: Iterable[Column]) -> dg.TableSchema:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
 
@@ -25,17 +26,28 @@ def accounting_checks(
 
 
 def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
+    meaning = CheckMeaning(
+        title="No raw file was passed over",
+        answers=Question.COMPLETE,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} where files are only gone from raw",
+        means=(
+            "Every raw file of the table is in the audit, or the next run takes it in, and each account adds up. A "
+            "file that is in neither may hold rows that the table misses; an account that does not add up lost or "
+            "doubled rows; a file that is gone from raw cannot be judged again."
+        ),
+        what_to_do=(
+            f"`autocorp replay {contract.name} --file F` has a file judged; where an account does not add up, look at "
+            "the log of its run first. Restore a file that is gone, if it was not removed on purpose."
+        ),
+    )
+
     @dg.asset_check(
         asset=curated_key(contract.name),
         automation_condition=condition,
         name=FILES_ACCOUNTED,
-        description=(
-            "Every raw file of the table is in the audit, or the next run takes it in, and each account adds up. A "
-            f"file that is in neither may hold rows that the table misses: `autocorp replay {contract.name} --file F` "
-            "has it judged. An account that does not add up lost or doubled rows: look at the log of its run, then "
-            "replay the file. A file that is gone from raw cannot be replayed: restore it if it was not removed on "
-            "purpose."
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )
     def files_accounted(lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
         from autocorp_assets.lake.accounting import table_accounting

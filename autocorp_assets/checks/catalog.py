@@ -10,6 +10,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.curated import unnamed_columns
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
@@ -118,12 +119,21 @@ def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | No
 
 
 def _spec(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetCheckSpec:
+    meaning = CheckMeaning(
+        title="Analysts see the columns that were agreed",
+        answers=Question.CORRECT,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} for a column that only the contract lacks",
+        means=(
+            f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns, of "
+            "the same types."
+        ),
+        what_to_do=f"Each difference names its remedy; mostly it is to run `curated/{contract.name}` once more.",
+    )
     return dg.AssetCheckSpec(
         name=CATALOG,
         asset=curated_key(contract.name),
         automation_condition=condition,
-        description=(
-            f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns "
-            "of the same types. A column that only the contract lacks is a warning; everything else is an error."
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -32,13 +34,29 @@ def rules_result(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LastEvaluation:
+    """What a check came to when it was last evaluated."""
+
+    at: datetime
+    """UTC."""
+    evaluation: dg.AssetCheckEvaluation
+
+
 def last_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
     """What the check came to when it was last evaluated; runs that planned it and died do not count."""
+    last = last_evaluated(instance, key)
+    return last.evaluation if last else None
+
+
+def last_evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> LastEvaluation | None:
+    """The same, with the time."""
     history = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
     for record in history:
         event = record.event.dagster_event if record.event else None
-        if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            return event.asset_check_evaluation_data
+        if record.event and event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            at = datetime.fromtimestamp(record.event.timestamp, UTC)
+            return LastEvaluation(at=at, evaluation=event.asset_check_evaluation_data)
     return None
 
 

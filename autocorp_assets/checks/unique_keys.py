@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import SOURCE_SYSTEM, TableContract, Unique
 from autocorp_assets.lake.storage import LakeStorage
 
@@ -26,16 +27,24 @@ def unique_key_checks(
 
 def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
     values = "".join(f" No two rows of one source share {' and '.join(columns)}." for columns in _unique(contract))
+    meaning = CheckMeaning(
+        title="Every record is stored once",
+        answers=Question.CORRECT,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} where only other values repeat" if values else ERROR,
+        means=f"No two rows have the same {contract.record_key}; if two do, a merge doubled rows.{values}",
+        what_to_do=(
+            "Doubled records: keep the lake as it is, and compare it with its source by `autocorp reconcile "
+            f"{contract.name}`.{' Values that repeat mirror the source: correct them there.' if values else ''}"
+        ),
+    )
 
     @dg.asset_check(
         asset=curated_key(contract.name),
         automation_condition=condition,
         name=UNIQUE_KEYS,
-        description=(
-            f"Each {contract.record_key} is stored once. If not, a merge doubled rows: keep the lake as it is, and "
-            f"compare it with its source by `autocorp reconcile {contract.name}`.{values}"
-            f"{' Values that repeat mirror the source: correct them there.' if values else ''}"
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )
     def unique_keys(lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
         return judge_unique_keys(lake, contract)

@@ -31,11 +31,7 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="replicate_database",
         specs=[raw_table_spec(contract) for contract in contracts.values()],
-        check_specs=[
-            spec
-            for contract in contracts.values()
-            for spec in raw_check_specs(raw_table_key(contract.name), contract.name)
-        ],
+        check_specs=[spec for contract in contracts.values() for spec in raw_check_specs(contract)],
         can_subset=True,
         description="Wait until raw has passed the position that the source had at the start; never moves rows itself. "
         "With `reload: true` the selected tables are loaded anew first.",

@@ -77,6 +77,8 @@ class ReplicationState:
     """What a person has to do, where a restart does not mend it."""
     tables_in_error: tuple[str, ...] = ()
     """Tables that have dropped out while the others go on."""
+    is_following: bool = False
+    """It is in touch with the source and past its loads: while nothing arrives, nothing has happened there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from autocorp_assets.asset_keys import raw_table_key
 from autocorp_assets.checks.raw import check_raw_feed, check_raw_table, raw_check_specs, raw_feed_check_specs
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, OP, TRANSFER_RECEIPTS, feed_prefix, table_prefix
@@ -56,7 +55,7 @@ def deliver(lake: LakeStorage, day: str, text: str | bytes) -> None:
 
 
 def of_table(lake: LakeStorage) -> dict[str, dg.AssetCheckResult]:
-    selected = frozenset(spec.key for spec in raw_check_specs(raw_table_key(PARTS.name), PARTS.name))
+    selected = frozenset(spec.key for spec in raw_check_specs(PARTS))
     return {result.check_name or "": result for result in check_raw_table(lake, PARTS, selected=selected)}
 
 
