@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autocorp_assets.resources.ports import ReplicationState, RetainedLog
 
 app = typer.Typer()
+FOOTERS_AT_ONCE = 16
 EXAMPLES = """
 At a glance: autocorp status
 
@@ -77,36 +78,47 @@ def _table_status(
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)
-    root = Path(lake.root)
     return TableStatus(
         table=contract.name,
-        rows=None if snapshot is None else parquet_rows(snapshot.files),
+        rows=None if snapshot is None else parquet_rows(lake, snapshot.files),
         commit=snapshot.commit if snapshot else None,
         committed_at=snapshot.committed_at.isoformat() if snapshot else None,
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
         pending_files=len(pending),
-        lag_seconds=round(oldest_age([root / path for path in pending]), 1),
+        lag_seconds=round(oldest_age(lake, pending), 1),
         rows_quarantined=Quarantine(lake, contract).count(),
         checks=checks,
     )
 
 
-def parquet_rows(files: Iterable[str]) -> int:
-    """Rows by the files' footers."""
+def parquet_rows(lake: LakeStorage, files: Iterable[str]) -> int:
+    """Rows by the files' footers; several at a time, since in S3 each is a request or two."""
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(file).num_rows for file in files)
+    from autocorp_assets.lake.file_system import open_file_system
+
+    def rows(file: str) -> int:
+        return pq.read_metadata(file.removeprefix("s3://"), filesystem=file_system).num_rows
+
+    file_system, _ = open_file_system(lake.root)
+    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+        return sum(pool.map(rows, files))
 
 
-def oldest_age(files: Iterable[Path]) -> float:
-    """Seconds since the oldest file was written; 0 without files."""
-    written = min((file.stat().st_mtime for file in files), default=None)
-    return 0.0 if written is None else max(0.0, datetime.now(UTC).timestamp() - written)
+def oldest_age(lake: LakeStorage, files: Iterable[str]) -> float:
+    """Seconds since the oldest file, relative to the lake's root, was written; 0 without files."""
+    from autocorp_assets.lake.file_system import open_file_system
+
+    file_system, root = open_file_system(lake.root)
+    found = file_system.get_file_info([f"{root}/{path}" for path in files])
+    # One that has gone since it was listed has no time.
+    written = min((file.mtime for file in found if file.mtime is not None), default=None)
+    return 0.0 if written is None else max(0.0, (datetime.now(UTC) - written).total_seconds())
 
 
 def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict[str, LastChecks]:
     """From the event log; without an instance there are none, and none is made."""
-    if not settings.dagster_folder.is_dir():
+    if settings.shared_dagster_home is None and not settings.dagster_folder.is_dir():
         return {contract.name: LastChecks() for contract in contracts}
     from autocorp_assets.checks.curated import check_specs
     from autocorp_assets.operations.instance import open_instance
@@ -140,10 +152,10 @@ def status_command(
     "rows", "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
     "checks": {"passed", "failed", "failing"}}]}
     """
-    from autocorp_assets.resources.local_replication import LocalReplication
+    from autocorp_assets.deployments import source_ports
 
     settings = Settings()
-    port = LocalReplication(settings=settings)
+    _, port = source_ports(settings)
     replication, retained = port.state(), port.retained_log()
     tables = table_statuses(settings)
     if as_json:

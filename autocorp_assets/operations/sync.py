@@ -105,7 +105,7 @@ def sync(
     contracts = _contracts(tables)
     started, began = time.monotonic(), time.time()
     steps = []
-    with open_instance(settings) as instance, without_dead_runs(instance):
+    with open_instance(settings) as instance, without_dead_runs(settings, instance):
         job = _job(settings, on_progress)
         for name, keys in _steps(contracts, with_exports=not reload):
             on_progress(name)

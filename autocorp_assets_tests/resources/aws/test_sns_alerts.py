@@ -34,7 +34,7 @@ def received() -> list[dict]:
 def test_it_is_delivered_with_subject_and_text_though_sns_throttles_once(aws: FakeAws, topic):
     aws.faults.add("sns", THROTTLED)
 
-    SnsAlerts(topic=topic).send(subject="AutoCorp: curate failed – run 1\nnow", text="Wähle…")
+    SnsAlerts(topic=topic).send(subject="AutoCorp: curate failed é run 1\nnow", text="Wähle…")
 
     (message,) = received()
     assert (message["Subject"], message["Message"]) == ("AutoCorp: curate failed ? run 1 now", "Wähle…")
