@@ -85,6 +85,7 @@ for _module in (
     "reload",
     "reconcile",
     "status",
+    "doctor",
     "audit",
     "trace",
     "quarantine",
