@@ -49,8 +49,10 @@ def workgroup(settings: Settings) -> Iterator[Finding]:
     """It is on, says where results go, and how much a query may scan."""
     athena, name = client("athena"), settings.aws.workgroup
     try:
-        found = athena.get_work_group(WorkGroup=name)["WorkGroup"]
+        found = athena.get_work_group(WorkGroup=name).get("WorkGroup")
     except athena.exceptions.InvalidRequestException:
+        found = None
+    if found is None:
         remedy = "create it (the infrastructure does), or name another in AUTOCORP_AWS_WORKGROUP"
         yield failure("workgroup", f"Athena has no workgroup {name} in this account and region", remedy)
         return

@@ -16,7 +16,8 @@ TUNING = (
     "ChangeProcessingTuning.",
     "Logging.",
     "FullLoadSettings.MaxFullLoadSubTasks",
-    "Cdc",
+    "CdcMaxBatchInterval",
+    "CdcMinFileSize",
     "Heartbeat",
     "CaptureDdls",
 )

@@ -84,15 +84,17 @@ def topic(settings: Settings) -> Iterator[Finding]:
         yield warning("alerts", "there is no topic: what fails is only logged", remedy)
         return
     try:
-        said = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+        subscriptions = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
     except sns.exceptions.ClientError as error:
         if error_code(error) not in ("NotFound", "NotFoundException"):
             raise
         yield failure("alerts", f"there is no topic {arn}", "create it, or correct AUTOCORP_AWS_ALERTS_TOPIC")
         return
-    confirmed, pending = int(said["SubscriptionsConfirmed"]), int(said["SubscriptionsPending"])
+    # A subscription has an ARN once it is confirmed.
+    confirmed = [one for one in subscriptions if one["SubscriptionArn"].startswith("arn:")]
+    pending = len(subscriptions) - len(confirmed)
     if confirmed:
-        yield ok("alerts", f"{arn} has {confirmed} subscriptions")
+        yield ok("alerts", f"{arn} has {len(confirmed)} subscriptions")
     else:
         remedy = (
             "confirm it: its mail has a link" if pending else f"aws sns subscribe --topic-arn {arn} --protocol email"

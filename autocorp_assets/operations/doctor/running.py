@@ -15,7 +15,7 @@ SECONDS = 10.0
 DENIED = ("AccessDenied", "AccessDeniedException", "AccessDeniedFault", "AuthorizationError", "403", "Forbidden")
 OUR_PACKAGES = ("autocorp_assets.", "spark_jobs.")
 REMEDIES = {
-    "NoCredentialsError": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is given",
+    "NoCredentialsError": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is",
     "PartialCredentialsError": "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "NoRegionError": "export AWS_REGION=<the region of the lake>",
     "ProfileNotFound": "correct AWS_PROFILE, or make the profile (`aws configure sso`)",
