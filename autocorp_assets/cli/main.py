@@ -86,6 +86,7 @@ for _module in (
     "reconcile",
     "status",
     "report",
+    "doctor",
     "audit",
     "trace",
     "quarantine",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -105,7 +107,7 @@ def sync(
     contracts = _contracts(tables)
     started, began = time.monotonic(), time.time()
     steps = []
-    with open_instance(settings) as instance, without_dead_runs(instance):
+    with open_instance(settings) as instance, without_dead_runs(settings, instance):
         job = _job(settings, on_progress)
         for name, keys in _steps(contracts, with_exports=not reload):
             on_progress(name)
@@ -191,13 +193,15 @@ class _Step:
 
         started = time.monotonic()
         try:
-            result = job.execute_in_process(
-                instance=instance,
-                asset_selection=keys,
-                raise_on_error=False,
-                run_config=run_config,
-                tags={"autocorp/trigger": "sync"},
-            )
+            # What a job prints, Pipes prints here: standard output is the command's own.
+            with redirect_stdout(sys.stderr):
+                result = job.execute_in_process(
+                    instance=instance,
+                    asset_selection=keys,
+                    raise_on_error=False,
+                    run_config=run_config,
+                    tags={"autocorp/trigger": "sync"},
+                )
         except dg.DagsterExecutionInterruptedError as interrupted:
             raise KeyboardInterrupt from interrupted
         if any(_is_interruption(event) for event in result.all_events):

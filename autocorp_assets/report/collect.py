@@ -17,7 +17,7 @@ from autocorp_assets.checks.reconciliation import RECONCILIATION
 from autocorp_assets.checks.results import LastEvaluation
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.lake.measures import oldest_written, row_count
+from autocorp_assets.lake.measures import row_count
 from autocorp_assets.lake.quarantine import Quarantine
 from autocorp_assets.lake.snapshots import Snapshot, TableNotReadable, read_columns, read_snapshot
 from autocorp_assets.report.model import (
@@ -118,7 +118,7 @@ class Collector:
                 last_run_at=runs[0].at if runs else None,
                 last_change_at=max(filter(None, (run.newest_change for run in runs)), default=None),
                 pending_files=len(pending),
-                pending_since=oldest_written(self.lake, pending),
+                pending_since=self.lake.oldest(pending),
                 replication_down=self._replication_down,
             ),
             taken_in=rows_of_period(runs, self.period, is_cut=len(runs) >= self.runs_read),

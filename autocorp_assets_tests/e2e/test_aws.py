@@ -1,7 +1,7 @@
 """The aws deployment from end to end: the same graph, driven through boto3 against the stand-in for AWS.
 
-The fake DMS is fed by the real replicator from the embedded PostgreSQL, DataSync copies real exports, Glue runs the real
-job with real Spark, Hudi and Delta, and raw, curated and processed zones are objects that all of them reach over HTTP.
+The fake DMS is fed by the real replicator from the embedded PostgreSQL, DataSync copies real exports, Glue runs the
+real job with real Spark, Hudi and Delta; raw, curated and processed zones are objects that all reach over HTTP.
 """
 
 from __future__ import annotations

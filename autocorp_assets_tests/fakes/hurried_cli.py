@@ -1,12 +1,13 @@
 """`autocorp` as a process that looks more often than it would at AWS, where every look costs and a phase takes minutes.
 
-    python -m autocorp_assets_tests.fakes.hurried_cli sync --json
+python -m autocorp_assets_tests.fakes.hurried_cli sync --json
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 from autocorp_assets.cli.main import app
 from autocorp_assets.deployments import aws
@@ -28,5 +29,5 @@ def hurried(settings: Settings) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    aws.aws_resources = hurried
-    app()
+    with mock.patch.object(aws, "aws_resources", hurried):
+        app()

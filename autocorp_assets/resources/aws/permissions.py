@@ -197,5 +197,5 @@ def _doctor(settings: AwsSettings, account: Account) -> list[Permission]:
         _on("doctor", ["glue:GetJob"], account.arn("glue", f"job/{settings.glue_job}")),
     ]
     if settings.alerts_topic:
-        found.append(_on("doctor", ["sns:GetTopicAttributes"], settings.alerts_topic))
+        found.append(_on("doctor", ["sns:ListSubscriptionsByTopic"], settings.alerts_topic))
     return found
