@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
+from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.automation.arrivals import raw_arrivals_sensor, transfer_sensor
 from autocorp_assets.automation.conditions import (
     HOURLY,
@@ -15,19 +15,23 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
+from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status, run_failures
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
+from autocorp_assets.checks.curated import VERDICTS
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments import deployment_resources
+from autocorp_assets.query.view_files import view_files
 from autocorp_assets.raw.csv import raw_feed
 from autocorp_assets.raw.database import raw_database
 from autocorp_assets.raw.specs import landing_spec, source_spec
 from autocorp_assets.settings import Settings
+from autocorp_assets.views.assets import view_assets
 
 RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
 
@@ -51,12 +55,14 @@ def definitions(
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
+            view_assets(view_files(), condition=view_condition(table_verdicts())),
         ],
         asset_checks=whole_table,
         sensors=[
             raw_arrivals_sensor(TABLES),
             transfer_sensor(FEEDS),
             curated_sensor(),
+            view_sensor(),
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
             dead_runs,
@@ -66,6 +72,13 @@ def definitions(
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,
+    )
+
+
+def table_verdicts() -> dg.AssetSelection:
+    """The checks of curated tables that hold back the views of their table."""
+    return dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(curated_key(table), name) for table in TABLES for name in VERDICTS)
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -19,8 +22,10 @@ from autocorp_assets.contracts.model import (
     TableContract,
     Unique,
 )
+from autocorp_assets.settings import PROJECT_FOLDER
 
 DATABASE_NAME = "autocorp_lake"
+CONTRACTS_FOLDER = PROJECT_FOLDER / "autocorp_assets" / "contracts"
 
 
 def constraint_text(rule: ColumnRule) -> str:
@@ -62,6 +67,34 @@ def column_schema(contract: TableContract, columns: Iterable[Column]) -> dg.Tabl
             for column in columns
         ]
     )
+
+
+def code_reference(path: Path, *, label: str) -> dg.CodeReferencesMetadataValue:
+    """The file of the project in which somebody would change what the asset is."""
+    with warnings.catch_warnings():
+        # Each load of the code location and each command would say that Dagster calls it beta.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        reference = dg.LocalFileCodeReference(file_path=str(path), label=label)
+        return dg.CodeReferencesMetadataValue(code_references=[reference])
+
+
+def contract_reference(contract: TableContract) -> dg.CodeReferencesMetadataValue:
+    """The module that holds a contract."""
+    return code_reference(CONTRACTS_FOLDER / f"{contract.name}.py", label="contract of the table")
+
+
+def records_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dg.TableMetadataValue:
+    """Rows as a table that the UI shows; numbers stay numbers, and what is not there is empty."""
+    return dg.MetadataValue.table(
+        [dg.TableRecord({name: _cell(row.get(name)) for name in columns}) for row in rows],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in columns]),
+    )
+
+
+def _cell(value: object) -> str | int | float | bool:
+    if isinstance(value, (bool, int, float)):
+        return value
+    return "" if value is None else str(value)
 
 
 def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:

@@ -21,6 +21,9 @@ ACCOUNTING = "accounting"
 FILES_ACCEPTED = "files_accepted"
 COLUMNS_NAMED = "columns_named"
 
+VERDICTS = (RULES, ACCOUNTING)
+"""Those that fail when what the run wrote may be wrong: the views of the table are held back meanwhile."""
+
 ROW_LIMIT = 200_000
 """Changed rows that one run judges: more would hold up a first load by seconds for no new insight."""
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
