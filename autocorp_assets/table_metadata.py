@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -81,20 +80,6 @@ def code_reference(path: Path, *, label: str) -> dg.CodeReferencesMetadataValue:
 def contract_reference(contract: TableContract) -> dg.CodeReferencesMetadataValue:
     """The module that holds a contract."""
     return code_reference(CONTRACTS_FOLDER / f"{contract.name}.py", label="contract of the table")
-
-
-def records_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dg.TableMetadataValue:
-    """Rows as a table that the UI shows; numbers stay numbers, and what is not there is empty."""
-    return dg.MetadataValue.table(
-        [dg.TableRecord({name: _cell(row.get(name)) for name in columns}) for row in rows],
-        schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in columns]),
-    )
-
-
-def _cell(value: object) -> str | int | float | bool:
-    if isinstance(value, (bool, int, float)):
-        return value
-    return "" if value is None else str(value)
 
 
 def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:

@@ -32,9 +32,12 @@ def view_condition(verdicts: dg.AssetSelection) -> dg.AutomationCondition:
     changed = dg.AutomationCondition.code_version_changed()
     first = dg.AutomationCondition.initial_evaluation()
     news = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()) | changed | first
+    minute = dg.AutomationCondition.cron_tick_passed(AT_MOST_CRON)
+    # A request is seen one tick after it was made: what is new in that very tick must not be wiped out with it.
     requested = dg.AutomationCondition.newly_requested()
+    # Dagster knows a `since` again by the names of its two operands, such as OR and AND: each here has others.
     unheard = news.since(requested & ~news).with_label("tables have news")
-    due = (dg.AutomationCondition.cron_tick_passed(AT_MOST_CRON) | first).since(requested).with_label("a minute on")
+    due = (minute.since(requested & ~minute) | first).with_label("a minute has begun")
     broken = dg.AutomationCondition.execution_failed()
     again = broken & (dg.AutomationCondition.cron_tick_passed(RETRY_CRON) | changed)
     return ((unheard & due & ~broken) | again) & ~held & ~dg.AutomationCondition.in_progress()

@@ -64,7 +64,9 @@ def view_query(file: ViewFile) -> exp.Query:
         message = f"{file.path.name} must name the schema of {', '.join(sorted(bare))}: autocorp_lake or {VIEW_SCHEMA}"
         raise QueryError(message)
     if (parsed := {(schema, name) for schema, name in named if schema}) != file.reads:
-        message = f"{file.path.name} reads {sorted(parsed)}, and its text names {sorted(file.reads)}: write names plainly"
+        message = (
+            f"{file.path.name} reads {sorted(parsed)}, and its text names {sorted(file.reads)}: write names plainly"
+        )
         raise QueryError(message)
     if unknown := sorted(name for _, name in parsed if name not in TABLES and name not in _names(file)):
         message = f"{file.path.name}: there is no table or view {', '.join(unknown)}"

@@ -1,5 +1,6 @@
 """The raw CSV feeds: one asset a feed, filled by verified copies."""
 
+import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -29,7 +30,9 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
         transfer: dg.ResourceParam[Transfer],
         lake: dg.ResourceParam[LakeStorage],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        started = time.monotonic()
         outcome = transfer.transfer(feed.name)
+        seconds = time.monotonic() - started
         for name, remedy in outcome.ignored.items():
             context.log.warning(f"{name} was not taken: {remedy}")
         deliveries = lake.deliveries(feed.name)
@@ -37,7 +40,9 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
             asset_key=key,
             metadata={
                 "transferred": list(outcome.transferred),
+                "transferred_files": len(outcome.transferred),
                 "transferred_bytes": outcome.bytes,
+                "seconds": round(seconds, 3),
                 "waiting": list(outcome.waiting),
                 "ignored": dict(outcome.ignored),
                 "files": len(deliveries),

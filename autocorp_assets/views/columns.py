@@ -119,7 +119,7 @@ def column_lineage(columns: Iterable[ViewColumn]) -> dg.TableColumnLineage:
 
 def _columns(file: ViewFile, known: Mapping[str, tuple[ViewColumn, ...]]) -> tuple[ViewColumn, ...]:
     views = {name: {column.name: "unknown" for column in columns} for name, columns in known.items()}
-    schema = {
+    schema: dict[str, object] = {
         LAKE_SCHEMA: {name: {c.name: c.type for c in contract.lake_columns} for name, contract in TABLES.items()},
         VIEW_SCHEMA: {name: {c.name: c.type for c in contract.columns} for name, contract in TABLES.items()} | views,
     }

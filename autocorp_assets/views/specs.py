@@ -35,6 +35,6 @@ def view_spec(file: ViewFile, files: Iterable[ViewFile], *, condition: dg.Automa
             "dagster/table_name": f"{VIEW_SCHEMA}.{file.name}",
             "dagster/code_references": code_reference(file.path, label="SQL of the view"),
             "sql": dg.MetadataValue.md(f"```sql\n{file.text.strip()}\n```"),
-            "try_it": dg.MetadataValue.md(f'`autocorp query "SELECT * FROM {file.name} LIMIT 10"`'),
+            "try_it": dg.MetadataValue.md(f'`autocorp query "SELECT * FROM {file.name} LIMIT 10"`'),  # noqa: S608
         },
     )
