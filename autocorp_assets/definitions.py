@@ -26,7 +26,6 @@ from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments import deployment_resources
-from autocorp_assets.query.view_files import view_files
 from autocorp_assets.raw.csv import raw_feed
 from autocorp_assets.raw.database import raw_database
 from autocorp_assets.raw.specs import landing_spec, source_spec
@@ -55,7 +54,7 @@ def definitions(
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS)),
-            view_assets(view_files(), condition=view_condition(table_verdicts())),
+            view_assets(condition=view_condition(table_verdicts())),
         ],
         asset_checks=whole_table,
         sensors=[

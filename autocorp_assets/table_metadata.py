@@ -8,8 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from autocorp_assets.asset_keys import raw_feed_key, raw_table_key, source_key
+from autocorp_assets.asset_keys import landing_key, raw_feed_key, raw_table_key, source_key
 from autocorp_assets.contracts.model import (
+    CHANGE_SEQ,
+    CHANGED_AT,
+    PARTITION_MONTH,
+    RECORD_KEY,
     Between,
     Column,
     ColumnRule,
@@ -21,6 +25,7 @@ from autocorp_assets.contracts.model import (
     TableContract,
     Unique,
 )
+from autocorp_assets.contracts.raw_format import COMMIT_TIME, SEQUENCE
 from autocorp_assets.settings import PROJECT_FOLDER
 
 DATABASE_NAME = "autocorp_lake"
@@ -90,17 +95,44 @@ def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:
     )
 
 
+def zone_tags(zone: str, contract: TableContract) -> dict[str, str]:
+    """What assets of a zone are found by; `personal-data` marks those that hold some."""
+    return {"zone": zone, **({"personal-data": ""} if any(column.personal for column in contract.columns) else {})}
+
+
+def try_query(table: str) -> dg.MarkdownMetadataValue:
+    """The command that shows some rows."""
+    return dg.MetadataValue.md(f'`autocorp query "SELECT * FROM {table} LIMIT 10"`')  # noqa: S608 for a person to run
+
+
+def feed_lineage(feed: CsvFeed) -> dg.TableColumnLineage:
+    """Each column of a delivery comes from the column of the same name in the export."""
+    return _lineage({name: [(landing_key(feed.name), name)] for name in feed.columns})
+
+
 def raw_lineage(contract: TableContract) -> dg.TableColumnLineage:
     """Each raw column comes from the column of the same name in the source."""
     return _lineage({c.name: [(source_key(contract.name), c.name)] for c in contract.columns})
 
 
 def curated_lineage(contract: TableContract) -> dg.TableColumnLineage:
-    """Each curated column comes from the database's column and, under the name there, from the export's."""
-    origins = {column.name: [(raw_table_key(contract.name), column.name)] for column in contract.columns}
+    """Each curated column comes from the database's column and, under the name there, from the export's.
+
+    What the lake adds comes from the columns that say which change it was, and from the keys.
+    """
+    table = raw_table_key(contract.name)
+    origins = {column.name: [(table, column.name)] for column in contract.columns}
+    origins |= {CHANGE_SEQ: [(table, SEQUENCE)], CHANGED_AT: [(table, COMMIT_TIME)]}
+    if contract.has_two_systems:
+        origins[RECORD_KEY] = [(table, contract.primary_key)]
+    if contract.month_of:
+        origins[PARTITION_MONTH] = [(table, contract.month_of)]
     if feed := contract.csv_feed:
         for in_file, in_table in feed.table_column.items():
             origins[in_table].append((raw_feed_key(feed.name), in_file))
+            if in_table == contract.month_of:
+                origins[PARTITION_MONTH].append((raw_feed_key(feed.name), in_file))
+        origins[RECORD_KEY] += [(raw_feed_key(feed.name), name) for name in feed.key]
         for derived in feed.derivations:
             origins[derived.target] += [
                 (raw_feed_key(feed.name), name) for name in (derived.minuend, derived.subtrahend)

@@ -22,8 +22,8 @@ from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, Catalog, translate
 from autocorp_assets.query.errors import QueryError
-from autocorp_assets.query.view_files import LAKE_SCHEMA, tables_below, view_files, views_below
-from autocorp_assets.query.views import load_views
+from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEWS_FOLDER, tables_below, view_files, views_below
+from autocorp_assets.query.views import View, load_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,10 +83,11 @@ class LakeQuery:
 
     root: str | Path
     memory_limit: str = MEMORY_LIMIT
+    views: Path = VIEWS_FOLDER
 
     @property
     def catalog(self) -> Catalog:
-        views = {view.name for view in view_files()}
+        views = {view.name for view in view_files(self.views)}
         return Catalog({LAKE_SCHEMA: frozenset(TABLES), DEFAULT_SCHEMA: frozenset(TABLES) | views})
 
     def connect(self, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
@@ -111,11 +112,11 @@ class LakeQuery:
         """
         started = time.perf_counter()
         statement = translate(sql, catalog=self.catalog)
-        needed = tables_below(statement.tables, load_views())
+        needed = tables_below(statement.tables, view_files(self.views))
         snapshots = self._snapshots(needed, as_of)
         connection, broken = self._open(snapshots)
         with connection:
-            _refuse_broken(broken, statement.tables)
+            _refuse_broken(broken, statement.tables, load_views(self.views))
             try:
                 relation = connection.sql(statement.sql, params=[*statement.parameters, *parameters])
                 return QueryResult(
@@ -155,7 +156,7 @@ class LakeQuery:
         try:
             for statement in tables:
                 connection.execute(statement)
-            broken = _make_views(connection)
+            broken = _make_views(connection, load_views(self.views))
             for statement in (f"SET allowed_paths = {_list(files)}", *SETTINGS_AFTER_VIEWS):
                 connection.execute(statement)
         except BaseException:
@@ -164,10 +165,10 @@ class LakeQuery:
         return connection, broken
 
 
-def _make_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _make_views(connection: duckdb.DuckDBPyConnection, views: Iterable[View]) -> dict[str, str]:
     """Makes the views that can be made, and says what is wrong with the others, by name: none stops another."""
     broken: dict[str, str] = {}
-    for view in load_views():
+    for view in views:
         if view.error:
             broken[view.name] = view.error
             continue
@@ -178,10 +179,10 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return broken
 
 
-def _refuse_broken(broken: Mapping[str, str], tables: Iterable[tuple[str, str]]) -> None:
+def _refuse_broken(broken: Mapping[str, str], tables: Iterable[tuple[str, str]], views: Sequence[View]) -> None:
     """Raises QueryError for the first view below a query that could not be made: later ones may only follow from it."""
-    needed = views_below(tables, load_views())
-    for name in (view.name for view in load_views() if view.name in needed and view.name in broken):
+    needed = views_below(tables, views)
+    for name in (view.name for view in views if view.name in needed and view.name in broken):
         message = f"view {name} (queries/views/{name}.sql) is broken: {broken[name]}"
         raise QueryError(message)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Protocol
 
@@ -49,8 +50,15 @@ class ViewFile:
 
 @cache
 def view_files(folder: Path = VIEWS_FOLDER) -> tuple[ViewFile, ...]:
-    """All views, by name."""
-    return tuple(ViewFile(name=path.stem, path=path, text=path.read_text()) for path in sorted(folder.glob("*.sql")))
+    """All views, each after those that it reads.
+
+    Raises:
+        ValueError: views read each other in a circle.
+    """
+    found = (ViewFile(name=path.stem, path=path, text=path.read_text()) for path in sorted(folder.glob("*.sql")))
+    files = {file.name: file for file in found}
+    order = TopologicalSorter({name: views_among(file.reads, files) for name, file in files.items()})
+    return tuple(files[name] for name in order.static_order())
 
 
 class Reader(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import sqlglot
@@ -14,7 +13,7 @@ from sqlglot.errors import SqlglotError
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.query.dialect import to_duckdb
 from autocorp_assets.query.errors import QueryError
-from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files, views_among
+from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +31,8 @@ class View:
 
 @cache
 def load_views(folder: Path = VIEWS_FOLDER) -> tuple[View, ...]:
-    """All views, each after those that it reads.
-
-    Raises:
-        ValueError: views read each other in a circle.
-    """
-    views = {file.name: _view(file) for file in view_files(folder)}
-    order = TopologicalSorter({name: views_among(view.reads, views) for name, view in views.items()})
-    return tuple(views[name] for name in order.static_order())
+    """All views, in the order of `view_files`."""
+    return tuple(_view(file) for file in view_files(folder))
 
 
 def view_query(file: ViewFile) -> exp.Query:

@@ -1,7 +1,8 @@
 """The views: one op asks the query engine whether each answers, and tells what it found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
@@ -10,7 +11,7 @@ from autocorp_assets.asset_keys import view_key
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.lake.versions import TableNotReadable
 from autocorp_assets.query.errors import QueryError
-from autocorp_assets.query.view_files import VIEW_SCHEMA, ViewFile
+from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, view_files
 from autocorp_assets.views.specs import view_spec
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ class Answer:
     """Tables below it that do not exist yet; they count as empty."""
 
 
-def engine(lake: LakeStorage) -> Query:
-    """What the views are asked of."""
+def engine(lake: LakeStorage, folder: Path) -> Query:
+    """What the views of a folder are asked of."""
     from autocorp_assets.query.engine import LakeQuery
 
-    return LakeQuery(lake.root)
+    return LakeQuery(lake.root, views=folder)
 
 
 def ask(query: Query, view: str) -> Answer:
@@ -68,8 +69,9 @@ def ask(query: Query, view: str) -> Answer:
     )
 
 
-def view_assets(files: Sequence[ViewFile], *, condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """All views as one multi-asset, any part of which can be run."""
+def view_assets(*, condition: dg.AutomationCondition, folder: Path = VIEWS_FOLDER) -> dg.AssetsDefinition:
+    """All views of a folder as one multi-asset, any part of which can be run."""
+    files = view_files(folder)
 
     @dg.multi_asset(
         name="ask_views",
@@ -80,7 +82,7 @@ def view_assets(files: Sequence[ViewFile], *, condition: dg.AutomationCondition)
     def ask_views(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeStorage]
     ) -> Iterator[dg.MaterializeResult]:
-        query = engine(lake)
+        query = engine(lake, folder)
         broken: dict[str, str] = {}
         selected = [file.name for file in files if view_key(file.name) in context.selected_asset_keys]
         for name in selected:
@@ -90,19 +92,19 @@ def view_assets(files: Sequence[ViewFile], *, condition: dg.AutomationCondition)
                 broken[name] = str(error)
                 continue
             context.log.info(f"{name}: {answer.rows:,} rows in {answer.seconds:.2f} s")
-            yield dg.MaterializeResult(asset_key=view_key(name), metadata=_metadata(name, answer))
+            yield dg.MaterializeResult(asset_key=view_key(name), metadata=_metadata(name, folder, answer))
         if broken:
             raise _failure(broken, of=len(selected))
 
     return ask_views
 
 
-def _metadata(name: str, answer: Answer) -> dict[str, Any]:
+def _metadata(name: str, folder: Path, answer: Answer) -> dict[str, Any]:
     # Imported here: sqlglot takes a fifth of the time in which Dagster itself loads.
     from autocorp_assets.views.columns import column_lineage, column_schema, columns_of
 
     try:
-        columns = columns_of(name)
+        columns = columns_of(name, folder)
     except QueryError:  # the engine knows better: it has answered
         columns = ()
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 from sqlglot import exp
@@ -15,7 +16,7 @@ from autocorp_assets.asset_keys import curated_key, view_key
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import Column
 from autocorp_assets.query.errors import QueryError
-from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEW_SCHEMA, ViewFile, view_files
+from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files
 from autocorp_assets.query.views import load_views, view_query
 
 LAKE_TYPE = {"varchar": "string", "integer": "int"}
@@ -64,15 +65,15 @@ class ViewColumn:
         return any(origin.contracted and origin.contracted.personal for origin in self.origins)
 
 
-def columns_of(name: str) -> tuple[ViewColumn, ...]:
+def columns_of(name: str, folder: Path = VIEWS_FOLDER) -> tuple[ViewColumn, ...]:
     """The columns of a view, in order.
 
     Raises:
         QueryError: its SQL, or that of a view below it, is wrong.
     """
-    files = {file.name: file for file in view_files()}
+    files = {file.name: file for file in view_files(folder)}
     known: dict[str, tuple[ViewColumn, ...]] = {}
-    for view in load_views():
+    for view in load_views(folder):
         try:
             known[view.name] = _columns(files[view.name], known)
         except QueryError:

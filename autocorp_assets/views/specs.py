@@ -10,7 +10,7 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key, view_key
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.query.view_files import VIEW_SCHEMA, ViewFile, tables_below, views_among
-from autocorp_assets.table_metadata import code_reference
+from autocorp_assets.table_metadata import code_reference, try_query
 
 GROUP = "views"
 
@@ -35,6 +35,6 @@ def view_spec(file: ViewFile, files: Iterable[ViewFile], *, condition: dg.Automa
             "dagster/table_name": f"{VIEW_SCHEMA}.{file.name}",
             "dagster/code_references": code_reference(file.path, label="SQL of the view"),
             "sql": dg.MetadataValue.md(f"```sql\n{file.text.strip()}\n```"),
-            "try_it": dg.MetadataValue.md(f'`autocorp query "SELECT * FROM {file.name} LIMIT 10"`'),  # noqa: S608
+            "try_it": try_query(file.name),
         },
     )
