@@ -140,6 +140,23 @@ def curated_lineage(contract: TableContract) -> dg.TableColumnLineage:
     return _lineage(origins)
 
 
+def source_columns(contract: TableContract) -> dict[str, list[str]]:
+    """For each curated column, what it is made of in the database and in the exports.
+
+    In words, since the open-source UI shows no lineage of columns.
+    """
+    return {
+        column: [text for dep in deps if (text := _in_source(contract, dep))]
+        for column, deps in curated_lineage(contract).deps_by_column.items()
+    }
+
+
+def _in_source(contract: TableContract, dep: dg.TableColumnDep) -> str | None:
+    if contract.csv_feed and dep.asset_key == raw_feed_key(contract.csv_feed.name):
+        return f"{contract.csv_feed.name}-YYYYMMDD.csv: {dep.column_name}"
+    return f"autocorp.public.{contract.name}.{dep.column_name}" if dep.column_name in contract.column_by_name else None
+
+
 def _lineage(origins: Mapping[str, list[tuple[dg.AssetKey, str]]]) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         deps_by_column={

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from autocorp_assets.checks.curated import OUTCOMES
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import QUARANTINE
 from autocorp_assets.lake.file_system import location
@@ -27,6 +28,7 @@ ROW_COUNTS = (
     "rows_repaired",
 )
 """Of rows read, each is applied, unchanged, superseded, duplicate or quarantined; repaired ones count there too."""
+FILES_LISTED = 50
 QUALITY = "quality"
 """Share of the rows read that were not quarantined, 0 to 1."""
 
@@ -72,11 +74,29 @@ def quarantine_metadata(
 
 
 def unknown_columns_metadata(names: Iterable[str], stored: Mapping[str, str]) -> dict[str, Any]:
-    """Columns of the run's files that the contract does not name, as a table.
+    """Columns of the run's files that the contract does not name; nothing when it names all.
 
     Args:
         names: of those columns.
         stored: columns of the table, and their types.
     """
     rows = [{"column": name, "type in the lake": stored.get(name, "not taken")} for name in names]
-    return {"unknown_columns": records_table(rows, ("column", "type in the lake"))}
+    return {"unknown_columns": records_table(rows, ("column", "type in the lake"))} if rows else {}
+
+
+def seconds_metadata(reported: Mapping[str, float]) -> dict[str, float]:
+    """The job's durations, as exact as they are true."""
+    return {name: round(value, 3) for name, value in reported.items() if name.endswith("seconds")}
+
+
+def files_metadata(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What became of the rows of each raw file; the audit has all of them."""
+    listed = [{**file, "repairs": _told(file.get("repairs") or {})} for file in files[:FILES_LISTED]]
+    return {
+        "raw_files": len(files),
+        "files": records_table(listed, ("file", "read", *OUTCOMES, "repairs", "refused")),
+    }
+
+
+def _told(repairs: Mapping[str, int]) -> str:
+    return ", ".join(f"{what}: {rows}" for what, rows in repairs.items())

@@ -6,11 +6,13 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.record_tables import records_table
 from autocorp_assets.table_metadata import (
     DATABASE_NAME,
     column_schema,
     contract_reference,
     curated_lineage,
+    source_columns,
     try_query,
     zone_tags,
 )
@@ -36,6 +38,10 @@ def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) 
             "dagster/column_lineage": curated_lineage(contract),
             "dagster/code_references": contract_reference(contract),
             "dagster/table_name": f"{DATABASE_NAME}.{contract.name}",
+            "columns_are_made_of": records_table(
+                [{"column": name, "in the source": ", ".join(of)} for name, of in source_columns(contract).items()],
+                ("column", "in the source"),
+            ),
             "path": contract.lake_path,
             "record_key": contract.record_key,
             "partitioned_by": list(contract.partition_columns),

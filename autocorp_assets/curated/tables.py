@@ -12,8 +12,10 @@ from autocorp_assets.checks.curated import check_specs, check_table, still_holdi
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.metadata import (
     ROW_COUNTS,
+    files_metadata,
     quality_metadata,
     quarantine_metadata,
+    seconds_metadata,
     size_metadata,
     unknown_columns_metadata,
 )
@@ -141,11 +143,14 @@ def _curated(
     for result in outcome.results:
         contract, plan = plans[_key(result)]
         metadata = dict(result.metadata or {})
+        files = _files(metadata)
         snapshot = read_snapshot(lake.root, contract)
         found = _found(contract, plan, metadata, snapshot, lake) if snapshot else {}
+        shown = {name: value for name, value in metadata.items() if name != "unknown_columns"}
         yield result._replace(
             metadata={
-                **metadata,
+                **shown,
+                **files_metadata(files),
                 **found,
                 **_where(contract, lake),
                 "job_log": dg.MetadataValue.path(str(outcome.log)),
@@ -153,7 +158,7 @@ def _curated(
         )
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot:
-            yield from check_table(contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context))
+            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context))
 
 
 def _found(
@@ -165,6 +170,7 @@ def _found(
     return {
         **size_metadata(snapshot),
         **quality_metadata(counts),
+        **seconds_metadata({name: _plain(value) for name, value in reported.items()}),
         **quarantine_metadata(lake, contract, rows=counts.get("rows_quarantined", 0), revisions=committed),
         **unknown_columns_metadata(_plain(reported.get("unknown_columns")) or (), snapshot.columns),
     }

@@ -101,7 +101,7 @@ def view_assets(*, condition: dg.AutomationCondition, folder: Path = VIEWS_FOLDE
 
 def _metadata(name: str, folder: Path, answer: Answer) -> dict[str, Any]:
     # Imported here: sqlglot takes a fifth of the time in which Dagster itself loads.
-    from autocorp_assets.views.columns import column_lineage, column_schema, columns_of
+    from autocorp_assets.views.columns import column_lineage, column_schema, columns_of, made_of
 
     try:
         columns = columns_of(name, folder)
@@ -111,6 +111,7 @@ def _metadata(name: str, folder: Path, answer: Answer) -> dict[str, Any]:
         "dagster/row_count": answer.rows,
         "dagster/column_schema": column_schema(answer.types, columns),
         "dagster/column_lineage": column_lineage(columns),
+        **({"columns_are_made_of": made_of(columns, folder)} if columns else {}),
         "columns": len(answer.types),
         "seconds": round(answer.seconds, 3),
         **({"tables_that_do_not_exist_yet": list(answer.absent)} if answer.absent else {}),

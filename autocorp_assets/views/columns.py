@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from autocorp_assets.contracts.model import Column
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files
 from autocorp_assets.query.views import load_views, view_query
+from autocorp_assets.record_tables import records_table
+from autocorp_assets.table_metadata import source_columns
 
 LAKE_TYPE = {"varchar": "string", "integer": "int"}
 """The lake's names of types that query engines have under another; the rest are the same."""
@@ -104,6 +106,28 @@ def column_schema(types: Mapping[str, str], columns: Iterable[ViewColumn]) -> dg
             for name, of in types.items()
         ]
     )
+
+
+def made_of(columns: Iterable[ViewColumn], folder: Path = VIEWS_FOLDER) -> dg.TableMetadataValue:
+    """The lineage as a table, down to the source: the open-source UI has no other place for it."""
+    rows = [
+        {
+            "column": column.name,
+            "made of": ", ".join(f"{origin.table}.{origin.column}" for origin in column.origins),
+            "in the source": ", ".join(dict.fromkeys(_in_source(column.origins, folder))),
+        }
+        for column in columns
+    ]
+    return records_table(rows, ("column", "made of", "in the source"))
+
+
+def _in_source(origins: Iterable[Origin], folder: Path) -> Iterator[str]:
+    for origin in origins:
+        if contract := TABLES.get(origin.table):
+            yield from source_columns(contract).get(origin.column, ())
+        else:
+            below = {column.name: column for column in columns_of(origin.table, folder)}
+            yield from _in_source(below[origin.column].origins, folder)
 
 
 def column_lineage(columns: Iterable[ViewColumn]) -> dg.TableColumnLineage:
