@@ -146,7 +146,7 @@ def source_columns(contract: TableContract) -> dict[str, list[str]]:
     In words, since the open-source UI shows no lineage of columns.
     """
     return {
-        column: [text for dep in deps if (text := _in_source(contract, dep))]
+        column: sorted({text for dep in deps if (text := _in_source(contract, dep))})
         for column, deps in curated_lineage(contract).deps_by_column.items()
     }
 

@@ -52,4 +52,4 @@ def sample_metadata(outcome: Outcome) -> dg.TableMetadataValue:
 def _counts(failures: Mapping[str, int]) -> dict[str, Any]:
     most = max(failures.values(), default=0)
     told = [{"rule": rule, "rows": rows} for rule, rows in failures.items()]
-    return {"rows_failing": most, **({"failures": records_table(told, ("rule", "rows"))} if told else {})}
+    return {"rows_failing": most, **({"failures": records_table(told, ("rows", "rule"))} if told else {})}

@@ -1,5 +1,11 @@
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.curated.metadata import quality_metadata, quarantine_metadata, unknown_columns_metadata
+from autocorp_assets.curated.metadata import (
+    files_metadata,
+    quality_metadata,
+    quarantine_metadata,
+    seconds_metadata,
+    unknown_columns_metadata,
+)
 from autocorp_assets.lake.row_count import FILE_LIMIT, count_rows
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets_tests.checks.conftest import shown_rows
@@ -59,6 +65,19 @@ def test_columns_that_the_contract_does_not_name_are_listed_with_what_became_of_
         {"column": "grade", "type in the lake": "int"},
         {"column": "loyalty", "type in the lake": "not taken"},
     ]
+
+
+def test_each_raw_file_of_the_run_is_a_row_of_a_table():
+    files = [{"file": "raw/csv/customers/customers-20240101.csv", "read": 3, "applied": 3, "repairs": {"state": 2}}]
+
+    found = files_metadata(files)
+
+    (row,) = shown_rows(found["files"])
+    assert (found["raw_files"], row["read"], row["applied"], row["repairs"]) == (1, 3, 3, "state: 2")
+
+
+def test_durations_are_rounded_and_nothing_else_is_one():
+    assert seconds_metadata({"seconds": 48.96713, "rows_read": 3}) == {"seconds": 48.967}
 
 
 def test_rows_of_very_many_files_are_not_counted():

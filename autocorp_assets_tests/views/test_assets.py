@@ -61,6 +61,17 @@ def test_its_columns_lead_back_to_curated_ones_and_to_other_views(views: Views):
     assert lineage["v_dear"].deps_by_column["twice"] == [dg.TableColumnDep(["views", "v_prices"], "twice")]
 
 
+def test_its_columns_say_what_they_are_made_of_down_to_the_source(views: Views):
+    views.write(v_prices=PRICES, v_dear=DEAR)
+
+    table = told(views.ask())["v_dear"]["columns_are_made_of"]
+
+    assert [record.data for record in table.records] == [
+        {"column": "sku", "made of": "v_prices.sku", "in the source": "autocorp.public.auto_parts.sku"},
+        {"column": "twice", "made of": "v_prices.twice", "in the source": "autocorp.public.auto_parts.price"},
+    ]
+
+
 def test_tables_that_do_not_exist_yet_are_named_and_count_as_empty(views: Views):
     views.write(v_prices=PRICES)
 
