@@ -2,7 +2,10 @@
 
 import dagster as dg
 
-from autocorp_assets.automation.conditions import RETRY_CRON, TICK_SECONDS
+from autocorp_assets.automation.conditions import RETRY_CRON
+
+LOOK_SECONDS = 15
+"""Of at most one run a minute a second matters little, and every look costs some of the idle platform's time."""
 
 AT_MOST_CRON = "* * * * *"
 """Starting a run costs seconds of two cores, and a view shows the tables as they are whether or not it was asked."""
@@ -56,7 +59,7 @@ def view_sensor() -> dg.AutomationConditionSensorDefinition:
     return dg.AutomationConditionSensorDefinition(
         "view_news",
         target=dg.AssetSelection.groups("views").without_checks(),
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         run_tags={"autocorp/trigger": "news"},
         description="Asks the views of tables that have changed, unless a check of one of them fails.",
