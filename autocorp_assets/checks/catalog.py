@@ -14,6 +14,7 @@ from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasio
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 CATALOG = "catalog"
 HUDI_PREFIX = "_hoodie_"
@@ -104,6 +105,10 @@ def _check(lake: LakeStorage, contract: TableContract) -> dg.AssetCheckResult:
 
 def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | None) -> dg.AssetCheckResult:
     found = (*findings.errors, *findings.warnings)
+    told = [
+        *({"severity": "error", "difference": difference} for difference in findings.errors),
+        *({"severity": "warning", "difference": difference} for difference in findings.warnings),
+    ]
     return dg.AssetCheckResult(
         check_name=CATALOG,
         asset_key=curated_key(contract.name),
@@ -113,7 +118,8 @@ def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | No
         metadata={
             "columns": len(snapshot.columns) if snapshot else 0,
             "commit": snapshot.commit if snapshot else "",
-            "differences": list(found),
+            "differences": len(found),
+            **({"sample": records_table(told, ("severity", "difference"))} if found else {}),
         },
     )
 

@@ -11,6 +11,7 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.checks.results import last_evaluation, rules_result
 from autocorp_assets.contracts.model import RAW_FILE, TableContract
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,8 +23,13 @@ ACCOUNTING = "rows_accounted"
 FILES_ACCEPTED = "files_accepted"
 COLUMNS_NAMED = "columns_in_contract"
 
+VERDICTS = (RULES, ACCOUNTING)
+"""Those that fail when what the run wrote may be wrong: the views of the table are held back meanwhile."""
+
 ROW_LIMIT = 200_000
 """Changed rows that one run judges: more would hold up a first load by seconds for no new insight."""
+SAMPLE = 20
+"""Files that a result lists."""
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
 """What becomes of a row that was read, exactly one of them."""
 
@@ -179,7 +185,7 @@ def _accounting(key: dg.AssetKey, files: Files) -> dg.AssetCheckResult:
         metadata={
             "files_checked": len(files),
             "rows_read": sum(int(file["read"]) for file in files),
-            **({"files": [dict(file) for file in wrong[:20]]} if wrong else {}),
+            **({"files": records_table(wrong[:SAMPLE], ("file", "read", *OUTCOMES))} if wrong else {}),
         },
     )
 
@@ -193,24 +199,33 @@ def unnamed_columns(contract: TableContract, stored: Mapping[str, str]) -> dict[
 def _columns_named(contract: TableContract, snapshot: Snapshot) -> dg.AssetCheckResult:
     unnamed = unnamed_columns(contract, snapshot.columns)
     told = ", ".join(f"{name} ({of})" for name, of in unnamed.items())
+    unnamed_rows = [{"column": name, "type": of} for name, of in unnamed.items()]
     return dg.AssetCheckResult(
         check_name=COLUMNS_NAMED,
         asset_key=curated_key(contract.name),
         passed=not unnamed,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"the contract does not name {told}: add it there, or drop it in the source" if unnamed else None,
-        metadata={"unknown_columns": unnamed},
+        metadata={
+            "unknown_columns": len(unnamed),
+            **({"columns": records_table(unnamed_rows, ("column", "type"))} if unnamed else {}),
+        },
     )
 
 
 def _files_accepted(key: dg.AssetKey, snapshot: Snapshot) -> dg.AssetCheckResult:
     deliveries = snapshot.checkpoint.deliveries if snapshot.checkpoint else {}
     refused = {name: delivery.refused for name, delivery in sorted(deliveries.items()) if delivery.refused}
+    told = [{"file": name, "reason": reason} for name, reason in refused.items()]
     return dg.AssetCheckResult(
         check_name=FILES_ACCEPTED,
         asset_key=key,
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
         description="; ".join(f"{name}: {reason}" for name, reason in list(refused.items())[:5]) or None,
-        metadata={"deliveries": len(deliveries), "refused": refused},
+        metadata={
+            "deliveries": len(deliveries),
+            "deliveries_refused": len(refused),
+            **({"refused": records_table(told[:SAMPLE], ("file", "reason"))} if refused else {}),
+        },
     )

@@ -12,6 +12,7 @@ from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Ques
 from autocorp_assets.checks.results import rules_result
 from autocorp_assets.contracts import TABLE_BY_FEED
 from autocorp_assets.contracts.model import CsvFeed, TableContract
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.checks.raw_frames import SchemaFindings
@@ -148,22 +149,31 @@ def check_raw_feed(
 
 def _accepted_result(key: dg.AssetKey, ignored: Mapping[str, str]) -> dg.AssetCheckResult:
     told = [f"{name}: {remedy}" for name, remedy in sorted(ignored.items())[:FILES_TOLD]]
+    remedies = [{"file": name, "what to do": remedy} for name, remedy in sorted(ignored.items())]
     return dg.AssetCheckResult(
         check_name=FILES_ACCEPTED,
         asset_key=key,
         passed=not ignored,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(told) or None,
-        metadata={"files_not_taken": len(ignored), "remedies": dict(ignored)},
+        metadata={
+            "files_not_taken": len(ignored),
+            **({"remedies": records_table(remedies, ("file", "what to do"))} if ignored else {}),
+        },
     )
 
 
 def _schema_result(key: dg.AssetKey, findings: SchemaFindings) -> dg.AssetCheckResult:
+    found = [{"difference": difference} for difference in findings.differences]
     return dg.AssetCheckResult(
         check_name=SCHEMA,
         asset_key=key,
         passed=not findings.differences,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(findings.differences) or None,
-        metadata={"files_checked": findings.files, "differences": list(findings.differences)},
+        metadata={
+            "files_checked": findings.files,
+            "differences": len(findings.differences),
+            **({"sample": records_table(found, ("difference",))} if found else {}),
+        },
     )

@@ -10,6 +10,7 @@ from autocorp_assets.automation.conditions import scheduled_check
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 from autocorp_assets.resources.ports import ReadOnlySource, Replication, SourceUnavailable
 
 if TYPE_CHECKING:
@@ -128,16 +129,13 @@ def check_result(found: "TableReconciliation") -> dg.AssetCheckResult:
 
 
 def _sample(table: str, findings: "Sequence[Finding]") -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "key": "" if finding.key is None else str(finding.key),
-                    "what": str(finding.verdict),
-                    "detail": finding.detail,
-                    "what to do": REMEDY[finding.verdict].format(table=table),
-                }
-            )
-            for finding in findings
-        ]
+    rows = (
+        {
+            "key": finding.key,
+            "what": finding.verdict,
+            "detail": finding.detail,
+            "what to do": REMEDY[finding.verdict].format(table=table),
+        }
+        for finding in findings
     )
+    return records_table(rows, ("key", "what", "detail", "what to do"))

@@ -1,6 +1,6 @@
 """The scheduled check of references over whole tables: rows without a parent, each with the parent's reason."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import References, TableContract
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.checks.orphans import Orphans
@@ -106,15 +107,13 @@ def _describe(orphans: "Orphans") -> str:
 def _table(contract: TableContract, orphans: "Orphans", told: Sequence[str]) -> dg.TableMetadataValue:
     column = orphans.rule.column
     is_shown = not contract.column_by_name[column].personal
-    rows: Iterable[dict[str, str]] = (
+    rows = (
         {
             "record_key": orphan.record_key,
-            **({column: orphan.value} if is_shown else {}),
+            column: orphan.value,
             "raw_file": orphan.raw_file,
             "parent": reason,
         }
         for orphan, reason in zip(orphans.sample, told, strict=True)
     )
-    records = [dg.TableRecord(row) for row in rows]
-    names = records[0].data if records else ()
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))
+    return records_table(rows, ("record_key", *([column] if is_shown else []), "raw_file", "parent"))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from autocorp_assets.record_tables import records_table
+
 HISTORY = 20
 """How many runs back a check's last evaluation is looked for."""
 
@@ -61,15 +63,11 @@ def last_evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> LastE
 
 
 def sample_metadata(outcome: Outcome) -> dg.TableMetadataValue:
-    """Failing rows as a table of texts."""
-    rows = [
-        dg.TableRecord({name: "" if value is None else str(value) for name, value in row.items()})
-        for row in outcome.sample.iter_rows(named=True)
-    ]
-    return dg.MetadataValue.table(
-        rows, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in outcome.sample.columns])
-    )
+    """Failing rows as a table."""
+    return records_table(outcome.sample.iter_rows(named=True), outcome.sample.columns)
 
 
 def _counts(failures: Mapping[str, int]) -> dict[str, Any]:
-    return {"failures": dict(failures), "rows_failing": max(failures.values(), default=0)}
+    most = max(failures.values(), default=0)
+    told = [{"rule": rule, "rows": rows} for rule, rows in failures.items()]
+    return {"rows_failing": most, **({"failures": records_table(told, ("rows", "rule"))} if told else {})}

@@ -9,6 +9,7 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import SOURCE_SYSTEM, TableContract, Unique
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,10 +68,8 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
     findings += [f"{len(found):,} values of {', '.join(columns)} repeat" for columns, found in shared.items()]
     metadata: dict[str, Any] = {
         "records_doubled": len(doubled),
-        "values_repeated": {", ".join(columns): len(found) for columns, found in shared.items()},
-        **({"doubled": doubled[:SAMPLE]} if doubled else {}),
-        # Named by a record that has the value: the value itself may be personal.
-        **{f"repeated_{'_'.join(columns)}": found[:SAMPLE] for columns, found in shared.items()},
+        "values_repeated": sum(map(len, shared.values())),
+        **({"sample": _sample(contract, doubled, shared)} if findings else {}),
     }
     return dg.AssetCheckResult(
         passed=not findings,
@@ -78,6 +77,16 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
         description="; ".join(findings) or None,
         metadata=metadata,
     )
+
+
+def _sample(
+    contract: TableContract, doubled: Sequence[str], shared: Mapping[tuple[str, ...], Sequence[str]]
+) -> dg.TableMetadataValue:
+    """Repeated values are named by a record that has them: they may be personal themselves."""
+    rows = [{"repeats": contract.record_key, "record": record} for record in doubled[:SAMPLE]]
+    for columns, found in shared.items():
+        rows += [{"repeats": ", ".join(columns), "record": record} for record in found[:SAMPLE]]
+    return records_table(rows, ("repeats", "record"))
 
 
 def _repeated(connection: "duckdb.DuckDBPyConnection", contract: TableContract, columns: Sequence[str]) -> list[str]:

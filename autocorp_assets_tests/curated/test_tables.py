@@ -145,6 +145,18 @@ def test_curated_columns_know_the_columns_they_come_from():
     }
 
 
+def test_curated_columns_say_what_they_are_in_the_source():
+    from autocorp_assets.table_metadata import source_columns
+
+    sources = source_columns(TABLES["sales_order"])
+
+    assert sources["status"] == ["autocorp.public.sales_order.status", "sales_orders-YYYYMMDD.csv: status"]
+    assert sources["partition_month"] == [
+        "autocorp.public.sales_order.order_date",
+        "sales_orders-YYYYMMDD.csv: order_date",
+    ]
+
+
 def test_the_tail_of_a_long_log_is_its_end(tmp_path):
     log = tmp_path / "job.log"
     log.write_text("\n".join(f"line {number}" for number in range(50_000)))
