@@ -24,6 +24,7 @@ from autocorp_assets.local.generator.traffic import simulate
 from autocorp_assets.local.source.connection import open_source
 from autocorp_assets.reconciliation.database import compare_table
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.aws.permissions import Account, permissions
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.e2e.data_folder import DataFolder
 from autocorp_assets_tests.fakes.account import EXPORTS_BUCKET, build_account, source_secret
@@ -31,7 +32,7 @@ from autocorp_assets_tests.fakes.datasync import controls
 from autocorp_assets_tests.fakes.dms_feed import feed
 from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.glue import glue_jobs
-from autocorp_assets_tests.fakes.server import FakeAws
+from autocorp_assets_tests.fakes.server import ACCOUNT, REGION, FakeAws
 from autocorp_assets_tests.fakes.spark_on_s3 import spark_on_s3
 
 pytestmark = [pytest.mark.e2e, pytest.mark.aws, pytest.mark.timeout(480)]
@@ -50,6 +51,7 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
     with open_source(local.settings) as source:
         account = build_account(aws_settings, source=secret_of(source.dsn))
         deliver(landing)
+        aws.faults.clear()
         controls().phases_a_describe = 6
         with feed(account.task, dsn=source.dsn, folder=tmp_path / "dms") as stream:
             for service in SERVICES:
@@ -66,6 +68,7 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
 
             assert changed["ok"], changed
             assert {table["table"] for table in changed["tables"] if table["rows_applied"]} == set(TABLES)
+        assert asked_of_aws(aws) <= permitted(aws_settings)
         assert local.sync()["ok"]
         source_differences = {
             name: compare_table(source.dsn, str(aws_settings.lake), table).count for name, table in TABLES.items()
@@ -76,6 +79,18 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
         expected = rows(local.settings.lake_folder, contract)
         assert expected.height > 0
         assert rows(aws_settings.lake, contract).equals(expected), contract.name
+
+
+def asked_of_aws(aws: FakeAws) -> set[str]:
+    """Actions by their IAM names; of S3 only HTTP's methods are known."""
+    prefixes = {"monitoring": "cloudwatch"}
+    asked = (name.split(":") for name in aws.faults.requests)
+    return {f"{prefixes.get(service, service)}:{operation}" for service, operation in asked if service != "s3"}
+
+
+def permitted(settings: Settings) -> set[str]:
+    granted = permissions(settings.aws, Account(number=ACCOUNT, region=REGION))
+    return {action for permission in granted for action in permission.actions}
 
 
 @dataclass(frozen=True)
