@@ -87,7 +87,7 @@ def secret_of(dsn: str) -> dict[str, Any]:
     password = open(str(where["passfile"])).read().split(":")[-1].strip() if "passfile" in where else where["password"]  # noqa: PTH123, SIM115
     return source_secret(
         str(where["host"]),
-        port=int(where["port"]),
+        port=int(str(where["port"])),
         username=where["user"],
         password=password,
         dbname=where["dbname"],
