@@ -130,12 +130,13 @@ def _load_files(
         for name in load.files
         if load.generation > known.generation or (load.generation == known.generation and name in again)
     }
+    judged = {name for load in loads if load.generation <= known.generation for name in load.files}
     return [
         SourceFile(
             path=f"{table_prefix(table)}/{name}",
             kind=FileKind.LOAD,
             generation=load.generation,
-            judged_before=load.generation <= known.generation,
+            judged_before=name in judged,  # also where a reload of DMS has written over a file of that name
         )
         for name, load in wanted.items()
     ]

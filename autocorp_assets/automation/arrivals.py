@@ -14,7 +14,7 @@ from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RAW_DATABASE
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import ArrivalEvents, Arrivals, Transfer
+from autocorp_assets.resources.ports import ArrivalEvents, Arrivals, EventsUnavailable, Transfer
 from spark_jobs.plan import LoadManifest
 
 AGAIN_SECONDS = 600
@@ -189,23 +189,38 @@ def _listening_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
         lake: dg.ResourceParam[LakeStorage],
         arrival_events: dg.ResourceParam[ArrivalEvents],
     ) -> dg.SensorResult:
-        if context.cursor in to_forget:
-            arrival_events.forget(to_forget[context.cursor])
+        _forget(context, arrival_events, to_forget.pop(context.cursor, Arrivals()))
         to_forget.clear()
         cursor = Cursor.read(context.cursor)
-        arrivals, now = arrival_events.receive(), time.time()
+        arrivals, now = _receive(context, arrival_events), time.time()
         if now >= cursor.listed_at + pace.listing_seconds:
             news, cursor = look_at_all(lake, tables, cursor), replace(cursor, listed_at=now)
         else:
             news = look_where_told(lake, tables, cursor, arrivals.paths)
         result = _told(news, cursor)
         if result is None:
-            arrival_events.forget(arrivals)
+            _forget(context, arrival_events, arrivals)
             return dg.SensorResult(skip_reason=QUIET, cursor=cursor.text())
         to_forget[result.cursor] = arrivals
         return result
 
     return raw_arrivals
+
+
+def _receive(context: dg.SensorEvaluationContext, events: ArrivalEvents) -> Arrivals:
+    """Nothing while events cannot be had: the listing then finds what is new, only later."""
+    try:
+        return events.receive()
+    except EventsUnavailable as error:
+        context.log.error(f"new raw files are only found by the listing now and then: {error}")
+        return Arrivals()
+
+
+def _forget(context: dg.SensorEvaluationContext, events: ArrivalEvents, arrivals: Arrivals) -> None:
+    try:
+        events.forget(arrivals)
+    except EventsUnavailable as error:
+        context.log.warning(f"events come again: {error}")
 
 
 def _told(news: Mapping[str, News], cursor: Cursor) -> dg.SensorResult | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -18,8 +17,10 @@ from autocorp_assets.contracts.model import (
     TableContract,
 )
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, OP, RAW_COLUMNS, table_prefix
-from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.lake.file_system import location
+from autocorp_assets.lake.storage import LakeStorage, RawFile
 from spark_jobs.csv_header import HEAD_BYTES, Header, Refusal, judge_header
+from spark_jobs.plan import Delivery
 
 FILE_LIMIT = 20
 ROW_LIMIT = 20_000
@@ -46,11 +47,11 @@ class SchemaFindings:
     differences: tuple[str, ...]
 
 
-def newest_files(lake: LakeStorage, table: str) -> list[Path]:
+def newest_files(lake: LakeStorage, table: str) -> list[RawFile]:
     """The table's newest files, newest first."""
     files = lake.raw_files(table_prefix(table))
     loads_last = sorted(files, key=lambda file: (not file.name.startswith("LOAD"), file.name), reverse=True)
-    return [Path(lake.root) / file.path for file in loads_last[:FILE_LIMIT]]
+    return loads_last[:FILE_LIMIT]
 
 
 def table_findings(lake: LakeStorage, contract: TableContract) -> SchemaFindings:
@@ -58,13 +59,14 @@ def table_findings(lake: LakeStorage, contract: TableContract) -> SchemaFindings
     files = newest_files(lake, contract.name)
     differences: dict[str, None] = {}
     for file in files:
-        differences |= dict.fromkeys(f"{found} in {file.name}" for found in _differences(file, contract))
+        place = location(lake.root, file.path)
+        differences |= dict.fromkeys(f"{found} in {file.name}" for found in _differences(place, contract))
     return SchemaFindings(files=len(files), differences=tuple(differences)[:FILE_LIMIT])
 
 
-def _differences(file: Path, contract: TableContract) -> list[str]:
+def _differences(place: str, contract: TableContract) -> list[str]:
     try:
-        schema = pl.read_parquet_schema(file)
+        schema = pl.scan_parquet(place, glob=False).collect_schema()
     except UNREADABLE as error:
         return [f"not a whole Parquet file ({error})"]
     found = {name: kind for name, kind in schema.items() if name not in RAW_COLUMNS}
@@ -86,7 +88,8 @@ def newest_changes(lake: LakeStorage, contract: TableContract) -> pl.DataFrame:
         if rows >= ROW_LIMIT:
             break
         try:
-            raw = pl.read_parquet(file, n_rows=ROW_LIMIT - rows)
+            place = location(lake.root, file.path)
+            raw = pl.scan_parquet(place, glob=False, n_rows=ROW_LIMIT - rows).collect()
         except UNREADABLE:  # the schema check names it
             continue
         frame = _as_lake_rows(raw, contract)
@@ -118,10 +121,10 @@ def _castable(columns: list[Column], frame: pl.DataFrame) -> list[Column]:
 
 def feed_findings(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> SchemaFindings:
     """Compare the header of the newest delivery with the contract, as the job does."""
-    file = _newest_delivery_path(lake, feed)
+    file = lake.newest_delivery(feed.name)
     if file is None:
         return SchemaFindings(files=0, differences=())
-    verdict = _header(file, contract)
+    verdict = _header(lake, file, contract)
     if isinstance(verdict, Refusal):
         return SchemaFindings(files=1, differences=(f"{file.name} is refused: {verdict.reason}",))
     differences = [
@@ -131,21 +134,25 @@ def feed_findings(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> 
     return SchemaFindings(files=1, differences=tuple(differences))
 
 
-def _header(file: Path, contract: TableContract) -> Header | Refusal:
-    with file.open("rb") as stream:
-        return judge_header(stream.read(HEAD_BYTES), contract)
+def _header(lake: LakeStorage, file: Delivery, contract: TableContract) -> Header | Refusal:
+    return judge_header(lake.first_bytes(file.path, HEAD_BYTES), contract)
 
 
 def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -> pl.DataFrame:
     """At most ROW_LIMIT first rows of a feed's newest delivery, as the table's columns; none of one that is refused."""
-    file = _newest_delivery_path(lake, feed)
-    if file is None or isinstance(_header(file, contract), Refusal):
+    file = lake.newest_delivery(feed.name)
+    if file is None or isinstance(_header(lake, file, contract), Refusal):
         return _no_rows(contract)
     types = {column.name: polars_type(column) for column in contract.columns}
     try:
-        texts = pl.read_csv(
-            file, n_rows=ROW_LIMIT, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True
-        )
+        texts = pl.scan_csv(
+            location(lake.root, file.path),
+            glob=False,
+            n_rows=ROW_LIMIT,
+            infer_schema=False,
+            encoding="utf8-lossy",
+            truncate_ragged_lines=True,
+        ).collect()
     except UNREADABLE:  # such as a quote that is not closed: the job tells which row
         return _no_rows(contract)
     known = {name: feed.table_column[name] for name in texts.columns if name in feed.table_column}
@@ -154,7 +161,7 @@ def newest_delivery(lake: LakeStorage, feed: CsvFeed, contract: TableContract) -
         *(_parsed(name, types[name]) for name in stripped.columns),
         pl.lit(str(SourceSystem.CSV)).alias(SOURCE_SYSTEM),
         pl.lit(f"{file.name}:").alias(CHANGE_SEQ) + pl.int_range(1, pl.len() + 1).cast(pl.String),
-        pl.lit(file.stem.rsplit("-", 1)[-1]).str.to_datetime("%Y%m%d", time_zone="UTC").alias(CHANGED_AT),
+        pl.lit(file.day).str.to_datetime("%Y%m%d", time_zone="UTC").alias(CHANGED_AT),
     )
 
 
@@ -168,8 +175,3 @@ def _parsed(name: str, kind: pl.DataType) -> pl.Expr:
 
 def _no_rows(contract: TableContract) -> pl.DataFrame:
     return pl.DataFrame(schema={column.name: polars_type(column) for column in contract.lake_columns})
-
-
-def _newest_delivery_path(lake: LakeStorage, feed: CsvFeed) -> Path | None:
-    newest = max(lake.deliveries(feed.name), key=lambda delivery: delivery.day, default=None)
-    return None if newest is None else Path(lake.root) / newest.path

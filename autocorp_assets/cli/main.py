@@ -85,6 +85,7 @@ for _module in (
     "reload",
     "reconcile",
     "status",
+    "report",
     "doctor",
     "audit",
     "trace",

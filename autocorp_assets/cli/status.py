@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from autocorp_assets.resources.ports import ReplicationState, RetainedLog
 
 app = typer.Typer()
-FOOTERS_AT_ONCE = 16
 EXAMPLES = """
 At a glance: autocorp status
 
@@ -74,46 +72,23 @@ def table_statuses(settings: Settings) -> list[TableStatus]:
 def _table_status(
     lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
 ) -> TableStatus:
+    from autocorp_assets.lake.measures import row_count
     from autocorp_assets.lake.quarantine import Quarantine
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)
+    oldest = lake.oldest(pending)
     return TableStatus(
         table=contract.name,
-        rows=None if snapshot is None else parquet_rows(lake, snapshot.files),
+        rows=None if snapshot is None else row_count(snapshot.files),
         commit=snapshot.commit if snapshot else None,
         committed_at=snapshot.committed_at.isoformat() if snapshot else None,
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
         pending_files=len(pending),
-        lag_seconds=round(oldest_age(lake, pending), 1),
+        lag_seconds=0.0 if oldest is None else round(max(0.0, (datetime.now(UTC) - oldest).total_seconds()), 1),
         rows_quarantined=Quarantine(lake, contract).count(),
         checks=checks,
     )
-
-
-def parquet_rows(lake: LakeStorage, files: Iterable[str]) -> int:
-    """Rows by the files' footers; several at a time, since in S3 each is a request or two."""
-    import pyarrow.parquet as pq
-
-    from autocorp_assets.lake.file_system import open_file_system
-
-    def rows(file: str) -> int:
-        return pq.read_metadata(file.removeprefix("s3://"), filesystem=file_system).num_rows
-
-    file_system, _ = open_file_system(lake.root)
-    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
-        return sum(pool.map(rows, files))
-
-
-def oldest_age(lake: LakeStorage, files: Iterable[str]) -> float:
-    """Seconds since the oldest file, relative to the lake's root, was written; 0 without files."""
-    from autocorp_assets.lake.file_system import open_file_system
-
-    file_system, root = open_file_system(lake.root)
-    found = file_system.get_file_info([f"{root}/{path}" for path in files])
-    # One that has gone since it was listed has no time.
-    written = min((file.mtime for file in found if file.mtime is not None), default=None)
-    return 0.0 if written is None else max(0.0, (datetime.now(UTC) - written).total_seconds())
 
 
 def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict[str, LastChecks]:

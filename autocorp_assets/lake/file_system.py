@@ -28,6 +28,15 @@ def _open_url(root: str) -> tuple[FileSystem, str]:
     return file_system, path.rstrip("/")
 
 
+def open_location(place: str) -> tuple[FileSystem, str]:
+    """The file system of an absolute path or URL, as `location` gives them, and the path in it."""
+    if "://" not in place:
+        return open_file_system(place)
+    scheme, _, path = place.partition("://")
+    # A URL of a key would be decoded, and the names of some of our objects hold what looks like an escape.
+    return _open_url(f"{scheme}://{path.partition('/')[0]}")[0], path
+
+
 def location(root: str | Path, path: str) -> str:
     """The absolute path or URL of a path relative to the root."""
     if isinstance(root, Path) or "://" not in root:

@@ -233,8 +233,9 @@ class _Content:
 
 def _kept_aside(lake: LakeStorage, feed: CsvFeed) -> Iterator[_Content]:
     for file in lake.raw_files(f"{raw_format.SUPERSEDED_DELIVERIES}/{feed.name}"):
-        etag, _, name = file.name.partition("-")
-        if match := feed.file_pattern().fullmatch(name):
+        # In S3 the content's name may hold a hyphen itself.
+        etag, _, date = file.name.rpartition(f"-{feed.name}-")
+        if match := feed.file_pattern().fullmatch(f"{feed.name}-{date}"):
             yield _Content(path=file.path, day=match[1], etag=etag, replaced=file.modified)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DATE_PART_DIGITS = (4, 2, 2)
 """Year, month, day."""
 DATE_PART_NAMES = ("year=", "month=", "day=")
+RECEIPT_FIELDS = ("size", "sha256")
 READERS = 16
 """Small files read at once."""
 
@@ -86,6 +87,18 @@ class LakeStorage:
             if CHANGE_FILE.fullmatch(file.name)
         ]
 
+    def first_bytes(self, path: str, size: int) -> bytes:
+        """The beginning of a file of the lake; all of a shorter one."""
+        file_system, root = self._place
+        with file_system.open_input_file(f"{root}/{path}") as stream:
+            return stream.read(size)
+
+    def oldest(self, paths: Sequence[str]) -> datetime | None:
+        """When the oldest of these files was written (UTC); None without one. A request a file."""
+        file_system, root = self._place
+        found = file_system.get_file_info([f"{root}/{path}" for path in paths])
+        return min((entry.mtime for entry in found if entry.is_file), default=None)
+
     def change_files_in(self, folder: str) -> list[RawFile]:
         """Change files that lie in this folder itself (relative to the lake's root): one listing."""
         return [file for file in self._list(folder) if CHANGE_FILE.fullmatch(file.name)]
@@ -113,17 +126,25 @@ class LakeStorage:
         Raises:
             ValueError: a receipt cannot be read.
         """
-        pattern = FEEDS[feed].file_pattern()
-        receipts = {
-            file.name: file.path for file in self._list(f"{TRANSFER_RECEIPTS}/{feed}") if file.name.endswith(".json")
-        }
-        # Only what lies in the folder itself: receipts know names, not folders.
-        files = [file for file in sorted(self._list(feed_prefix(feed)), key=_path) if f"{file.name}.json" in receipts]
-        read = self._read_all([receipts[f"{file.name}.json"] for file in files], fields=("size", "sha256"))
+        found = self._delivered(feed)
+        read = self._read_all([receipt for _, receipt in found], fields=RECEIPT_FIELDS)
+        wholes = (_delivery(feed, file, receipt) for (file, _), receipt in zip(found, read, strict=True))
+        return [delivery for delivery in wholes if delivery is not None]
+
+    def newest_delivery(self, feed: str) -> Delivery | None:
+        """The whole delivery with the latest date; reads one receipt, unless that one is not whole."""
+        for file, receipt in reversed(self._delivered(feed)):
+            if delivery := _delivery(feed, file, self._read_json(receipt, fields=RECEIPT_FIELDS)):
+                return delivery
+        return None
+
+    def _delivered(self, feed: str) -> list[tuple[RawFile, str]]:
+        """Exports with the path of their receipt, by date. Only of the folder itself: receipts know no folders."""
+        receipts = {file.name: file.path for file in self._list(f"{TRANSFER_RECEIPTS}/{feed}")}
         return [
-            Delivery(path=file.path, name=file.name, day=match[1], etag=receipt["sha256"], size=file.size)
-            for file, receipt in zip(files, read, strict=True)
-            if (match := pattern.fullmatch(file.name)) and receipt["size"] == file.size
+            (file, receipts[f"{file.name}.json"])
+            for file in sorted(self._list(feed_prefix(feed)), key=_path)
+            if FEEDS[feed].file_pattern().fullmatch(file.name) and f"{file.name}.json" in receipts
         ]
 
     def pending_plans(
@@ -247,6 +268,14 @@ class LakeStorage:
 
     def _relative(self, entry: FileInfo) -> str:
         return entry.path[len(self._place[1]) + 1 :]
+
+
+def _delivery(feed: str, file: RawFile, receipt: Mapping[str, Any]) -> Delivery | None:
+    """None when the file is not what the receipt states."""
+    match = FEEDS[feed].file_pattern().fullmatch(file.name)
+    if match is None or receipt["size"] != file.size:
+        return None
+    return Delivery(path=file.path, name=file.name, day=match[1], etag=receipt["sha256"], size=file.size)
 
 
 def _path(file: RawFile) -> str:

@@ -77,6 +77,8 @@ class ReplicationState:
     """What a person has to do, where a restart does not mend it."""
     tables_in_error: tuple[str, ...] = ()
     """Tables that have dropped out while the others go on."""
+    is_following: bool = False
+    """It is in touch with the source and past its loads: while nothing arrives, nothing has happened there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +262,8 @@ class JobOutcome:
     """Where its output is."""
     tail: str = ""
     """Last lines of the output; empty when it ended well."""
+    retry_soon: bool = True
+    """Whether a job that died is worth a second one at once; where jobs cost money, automation asks again later."""
 
 
 class JobError(RuntimeError):
@@ -343,8 +347,15 @@ class Arrivals:
     """What `forget` needs."""
 
 
+class EventsUnavailable(RuntimeError):
+    """News cannot be asked for, or not be forgotten; the message says why and what to do."""
+
+
 class ArrivalEvents(Protocol):
-    """News of objects in raw: some are lost, some come twice, and in any order."""
+    """News of objects in raw: some are lost, some come twice, and in any order.
+
+    Both methods raise EventsUnavailable.
+    """
 
     def receive(self) -> Arrivals:
         """What has been told since; told again later unless it is forgotten."""

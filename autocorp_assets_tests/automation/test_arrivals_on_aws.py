@@ -16,9 +16,11 @@ from autocorp_assets.deployments.aws import aws_resources
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.ports import EndedTransfer
 from autocorp_assets.settings import Settings
-from autocorp_assets_tests.fakes.arrival_events import lose, make_queue, send, take_all, waiting
+from autocorp_assets_tests.fakes.arrival_events import lose, make_queue, send, take_all, url, waiting
+from autocorp_assets_tests.fakes.datasync import make_task
 from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws
 
 pytestmark = pytest.mark.aws
@@ -36,7 +38,7 @@ class Sensor:
         self.now = 1_000_000.0
         monkeypatch.setattr(arrivals.time, "time", lambda: self.now)
 
-    def tick(self, *, is_stored: bool = True) -> dict[str, int]:
+    def tick(self, *, is_stored: bool = True) -> dict[str, object]:
         """New files by table; without `is_stored` the daemon dies before it has kept what the tick said."""
         context = dg.build_sensor_context(cursor=self.cursor, resources=self.resources)
         result = self.sensor(context)
@@ -136,6 +138,15 @@ def test_what_a_crash_left_between_report_and_cursor_is_told_again(sensor: Senso
     assert sensor.tick() == {"service": 1}
 
 
+def test_without_the_queue_the_listing_still_finds_what_is_new(sensor: Sensor):
+    client("sqs").delete_queue(QueueUrl=url())
+    change("service", 1)
+
+    assert sensor.tick() == {}
+    sensor.now += AWS.listing_seconds
+    assert sensor.tick() == {"service": 1}
+
+
 def test_a_quiet_tick_costs_one_request_and_a_listing_of_everything_few(aws: FakeAws, sensor: Sensor):
     for table in TABLES:
         change(table, 1, "2025/11/24")
@@ -184,7 +195,8 @@ def test_a_transfer_of_others_is_taken_in_once_by_a_run_of_its_own():
     first = sensor(dg.build_sensor_context(resources={"transfer": others}))
 
     assert isinstance(first, dg.SensorResult)
-    [request] = first.run_requests or ()
+    assert first.run_requests is not None
+    [request] = first.run_requests
     assert request.run_key == "theirs"
     assert request.run_config == {"ops": {"transfer_customers": {"config": {"ended": "theirs"}}}}
     again = sensor(dg.build_sensor_context(cursor=first.cursor, resources={"transfer": others}))
@@ -200,6 +212,26 @@ def test_without_a_landing_place_in_s3_csv_arrivals_asks_nobody(aws: FakeAws, aw
 
     assert isinstance(result, dg.SkipReason)
     assert not aws.faults.requests
+
+
+def test_an_export_in_the_landing_place_is_requested_once_and_no_more_when_raw_has_it(
+    aws_settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AUTOCORP_AWS_LANDING", f"s3://{LAKE_BUCKET}/landing")
+    make_task("customers", source=f"s3://{LAKE_BUCKET}/landing", lake=str(aws_settings.lake))
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="landing/customers-20241121.csv", Body=b"x")
+    transfer = DatasyncTransfer(settings=Settings(deployment="aws"), poll_seconds=0.001)
+    sensor = transfer_sensor(FEEDS, pace=AWS)
+    context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources={"transfer": transfer})
+
+    first, second = sensor(context), sensor(context)
+
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(second, dg.RunRequest)
+    assert first.asset_selection == [dg.AssetKey(["raw", "csv", "customers"])]
+    assert second.run_key == first.run_key
+    transfer.transfer("customers", on_progress=lambda _: None)
+    assert isinstance(sensor(context), dg.SkipReason)
 
 
 def test_the_deployment_ticks_slowly_and_transfers_every_hour(aws: FakeAws, aws_settings: Settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,8 +121,8 @@ def test_rows_and_age_of_files_in_s3(aws: FakeAws, on_aws: Settings):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from autocorp_assets.cli.status import oldest_age, parquet_rows
     from autocorp_assets.lake.file_system import open_file_system
+    from autocorp_assets.lake.measures import row_count
     from autocorp_assets.lake.storage import LakeStorage
 
     lake = LakeStorage(on_aws.lake)
@@ -129,7 +130,9 @@ def test_rows_and_age_of_files_in_s3(aws: FakeAws, on_aws: Settings):
     for name, count in {"a": 2, "b": 3}.items():
         pq.write_table(pa.table({"n": list(range(count))}), f"{root}/{name}.parquet", filesystem=file_system)
 
-    assert parquet_rows(lake, [f"{on_aws.lake}/{name}.parquet" for name in "ab"]) == 5
-    assert 0 <= oldest_age(lake, ["a.parquet", "gone.parquet"]) < 60
-    assert oldest_age(lake, []) == 0
+    assert row_count(f"{on_aws.lake}/{name}.parquet" for name in "ab") == 5
+    written = lake.oldest(["a.parquet", "gone.parquet"])
+    assert written is not None
+    assert abs(datetime.now(UTC) - written) < timedelta(minutes=1)
+    assert lake.oldest([]) is None
     assert {one.path for one in S3Place.of(str(on_aws.lake)).objects()} == {"a.parquet", "b.parquet"}

@@ -47,7 +47,7 @@ def build_account(settings: Settings, *, source: Mapping[str, Any] | None = None
         source: content of the source's secret; a host that does not exist unless given.
     """
     aws = settings.aws
-    task = DMS.create(aws.replication_task, lake=aws.lake, slot=settings.slot)
+    task = DMS.create(aws.replication_task, lake=aws.lake)
     queue_url = _queue(settings)
     client("sns").create_topic(Name=TOPIC)
     client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=_arn("sqs", "autocorp-alerts-readers"))

@@ -2,7 +2,7 @@
 
 Sources: botocore's model of the service (statuses, result, counters, list_task_executions, tags) and the user guide
 (one execution a task at a time; what is new or changed is found while PREPARING). A describe moves an execution one
-phase on, unless the test wants to do that itself (`Controls.moves_on_describe`).
+phase on, unless the test wants it otherwise (`Controls.phases_a_describe`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.datasync.exceptions import InvalidRequestException
-from moto.datasync.models import DataSyncBackend, Task, TaskExecution, datasync_backends
+from moto.datasync.models import DataSyncBackend, TaskExecution, datasync_backends
 from moto.datasync.responses import DataSyncResponse
 from moto.s3.models import s3_backends
 
@@ -49,13 +49,19 @@ class Controls:
     """By the ARN of a location that is no S3 one: what lies behind the agent."""
     failures: list[Failure] = field(default_factory=list)
     """Each fails one execution, in the order in which they start."""
-    moves_on_describe: bool = True
+    phases_a_describe: int = 1
+    """How far each describe moves an execution; 0: only the test does."""
     part_bytes: int = 1 << 30
     """What is larger is written in parts, and so has an ETag that is no digest of its content."""
 
 
+def _backend() -> Any:
+    """moto's, with what `install` has added."""
+    return datasync_backends[ACCOUNT][REGION]
+
+
 def controls() -> Controls:
-    return datasync_backends[ACCOUNT][REGION].controls
+    return _backend().controls
 
 
 def make_task(feed: str, *, source: Path | str, lake: str, name: str | None = None, **options: Any) -> str:
@@ -101,9 +107,14 @@ def _bucket_and_prefix(url: str) -> tuple[str, str]:
     return bucket, prefix.strip("/")
 
 
+def take_agent_offline(task_arn: str) -> None:
+    """The task is then UNAVAILABLE."""
+    _backend().tasks[task_arn].status = "UNAVAILABLE"
+
+
 def advance(execution_arn: str, *, until: str | None = None) -> str:
     """One phase on, or as far as `until`; returns the status."""
-    execution = datasync_backends[ACCOUNT][REGION].task_executions[execution_arn]
+    execution = _backend().task_executions[execution_arn]
     execution.advance()
     while until is not None and execution.status not in (until, *ENDED):
         execution.advance()
@@ -122,7 +133,7 @@ class _File:
 class Execution(TaskExecution):
     """One run of a task."""
 
-    def __init__(self, backend: DataSyncBackend, task: Task, number: int, tags: list[dict[str, str]]) -> None:
+    def __init__(self, backend: Any, task: Any, number: int, tags: list[dict[str, str]]) -> None:
         super().__init__(task.arn, arn_counter=number)
         self.backend, self.task, self.tags = backend, task, tags
         self.status = PHASES[0]
@@ -268,8 +279,6 @@ def install() -> None:
         return answer
 
     DataSyncBackend.__init__ = init
-    for name in ("tasks", "task_executions", "arn_counter", "_get_task_execution"):  # what the methods below use
-        assert name in dir(DataSyncBackend(REGION, ACCOUNT))
     DataSyncResponse.create_task = create_task
     for method in (
         start_task_execution,
@@ -287,11 +296,13 @@ def start_task_execution(self: Any) -> str:
     task = backend.tasks.get(self._get_param("TaskArn"))
     if task is None:
         raise InvalidRequestException(f"Task {self._get_param('TaskArn')} is not found.")
+    if task.status == "UNAVAILABLE":
+        raise InvalidRequestException(f"Task {task.arn} is unavailable.")
     current = backend.task_executions.get(task.current_task_execution_arn)
     if current is not None and current.status not in ENDED:
         raise InvalidRequestException(f"Task {task.arn} has an execution in progress.")
     backend.arn_counter += 1
-    execution = Execution(backend, task, backend.arn_counter, self._get_param("Tags") or [])
+    execution: Any = Execution(backend, task, backend.arn_counter, self._get_param("Tags") or [])
     backend.task_executions[execution.arn] = execution
     task.current_task_execution_arn, task.status = execution.arn, "RUNNING"
     return json.dumps({"TaskExecutionArn": execution.arn})
@@ -321,7 +332,7 @@ def _page(response: Any, name: str, entries: list[dict[str, str]]) -> str:
 def describe_task_execution(self: Any) -> str:
     execution = self.datasync_backend._get_task_execution(self._get_param("TaskExecutionArn"))
     answer = json.dumps(execution.description())
-    if self.datasync_backend.controls.moves_on_describe:
+    for _ in range(self.datasync_backend.controls.phases_a_describe):
         execution.advance()
     return answer
 

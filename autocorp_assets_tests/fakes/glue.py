@@ -81,7 +81,7 @@ class GlueJobs:
 
     def forget(self) -> None:
         for run in self.runs:
-            run.stop()
+            run.abandon()
         self.__init__()
 
 
@@ -102,6 +102,7 @@ class JobRun:
         self.started_on = self.changed_on = datetime.now(UTC)
         self.fault = glue_jobs.faults.pop(0) if glue_jobs.faults else None
         self._stopped = threading.Event()
+        self._abandoned = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._live, name=f"fake-glue-{self.job_run_id[:10]}", daemon=True)
 
@@ -111,13 +112,20 @@ class JobRun:
     def advance(self) -> None:
         """moto calls it with each look; time alone moves this one."""
 
-    def tell_to_stop(self) -> None:
+    def stop(self) -> None:
+        """Tells it to; the state says when it has ended."""
         self._stopped.set()
 
-    def stop(self) -> None:
-        """Ends it, for good when the call returns."""
-        self.tell_to_stop()
-        self._thread.join()
+    def abandon(self) -> None:
+        """Ends the script and leaves no trace in moto, which is being emptied and locked meanwhile."""
+        self._abandoned = True
+        self.stop()
+        if self._process is not None and self._process.poll() is None:
+            _end_group(self._process)
+
+    @property
+    def script_has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     def as_dict(self) -> dict[str, Any]:
         """The shape JobRun."""
@@ -187,10 +195,11 @@ class JobRun:
             )
             self._become("RUNNING")
             ended = self._follow(self._process)
-        self._keep_log("output", output)
-        self._keep_log("error", error)
-        if catalog:
-            register_hudi_tables(self.job.backend, location.rsplit("/", 2)[0], catalog)
+        if not self._abandoned:
+            self._keep_log("output", output)
+            self._keep_log("error", error)
+            if catalog:
+                register_hudi_tables(self.job.backend, location.rsplit("/", 2)[0], catalog)
         return ended or _end(self._process.returncode, error.read_text(errors="replace"))
 
     def _follow(self, process: subprocess.Popen[bytes]) -> tuple[str, str] | None:
@@ -299,7 +308,7 @@ def _batch_stop_job_run(self: GlueResponse) -> ActionResult:
     for run_id in self._get_param("JobRunIds"):
         run = runs.get(run_id)
         if run is not None and run.status in (*ACTIVE, "WAITING"):
-            run.tell_to_stop()
+            run.stop()
             stopped.append({"JobName": name, "JobRunId": run_id})
         else:
             detail = {"ErrorCode": "InvalidInputException", "ErrorMessage": f"{run_id} is not running"}

@@ -38,6 +38,7 @@ def test_every_name_of_moto_that_is_extended_exists():
         "list_tasks",
     } <= {*vars(DataSyncResponse)}
     assert hasattr(DataSyncBackend, "_get_task_execution")
+    assert {"tasks", "task_executions", "arn_counter", "locations"} <= {*vars(DataSyncBackend("r", "1"))}
     assert hasattr(S3Backend, "put_object")
     assert {"arn", "task_arn", "status"} <= {*vars(TaskExecution("arn:task"))}
     assert {"status", "metadata", "current_task_execution_arn"} <= {*vars(Task("s", "d", "n", "r", {}))}

@@ -269,3 +269,12 @@ def test_plan_and_checkpoint_survive_their_journey():
 def test_a_checkpoint_of_another_format_is_not_guessed_at():
     with pytest.raises(ValueError, match="another version"):
         Checkpoint.from_json('{"format": 1}')
+
+
+def test_a_reload_that_writes_over_a_file_of_its_name_is_judged_anew_under_it():
+    again = replace(load(2), files=load(1).files)
+
+    (file,) = plan(Checkpoint(generation=1), manifests=(load(1), again)).files
+
+    assert (file.generation, file.judged_before) == (2, True)
+    assert not plan(Checkpoint(), manifests=(load(1), again)).files[0].judged_before

@@ -73,7 +73,7 @@ def endpoints(settings: Settings) -> Iterator[Finding]:
     answer = client("dms").describe_endpoints(Filters=[{"Name": "endpoint-arn", "Values": arns}])["Endpoints"]
     by_arn = {endpoint["EndpointArn"]: endpoint for endpoint in answer}
     for kind, arn, key, wanted in (
-        ("source", arns[0], "PostgreSQLSettings", dms_settings.source_settings(slot=settings.slot)),
+        ("source", arns[0], "PostgreSQLSettings", dms_settings.source_settings()),
         ("target", arns[1], "S3Settings", dms_settings.target_settings(settings.aws.lake)),
     ):
         subject = f"DMS endpoint: {kind}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_plus
 
 from autocorp_assets.contracts.raw_format import RAW_CSV, RAW_DATABASE
-from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.aws.s3_place import S3Place
-from autocorp_assets.resources.ports import Arrivals
+from autocorp_assets.resources.ports import Arrivals, EventsUnavailable
 from autocorp_assets.settings import Settings
 
 BATCH = 10
@@ -40,7 +41,9 @@ class SqsArrivals:
     def receive(self) -> Arrivals:
         paths: set[str] = set()
         receipts: list[str] = []
-        for message in self._messages():
+        with self._explained():
+            messages = list(self._messages())
+        for message in messages:
             receipts.append(message["ReceiptHandle"])
             try:
                 paths.update(self._paths(message["Body"]))
@@ -56,11 +59,19 @@ class SqsArrivals:
     def forget(self, arrivals: Arrivals) -> None:
         receipts = arrivals.receipts
         for start in range(0, len(receipts), BATCH):
-            some = receipts[start : start + BATCH]
-            client("sqs").delete_message_batch(
-                QueueUrl=self._url,
-                Entries=[{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(some)],
-            )
+            some = enumerate(receipts[start : start + BATCH])
+            entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in some]
+            with self._explained():
+                client("sqs").delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise EventsUnavailable(f"queue {self.settings.aws.arrivals_queue}: {explain(error)}") from error
 
     @cached_property
     def _url(self) -> str:

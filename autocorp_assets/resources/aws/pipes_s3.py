@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,3 +54,10 @@ class _Reader(PipesS3MessageReader):
     def messages_are_readable(self, params: object) -> bool:  # noqa: ARG002
         """Always: the original asks each second until the first are there, a minute long while workers start."""
         return True
+
+    def download_messages_chunk(self, index: int, params: Mapping[str, Any]) -> str | None:
+        """Up to the job's farewell: what it prints while it stops comes later, and Dagster would warn of each line."""
+        chunk = super().download_messages_chunk(index, params)
+        lines = (chunk or "").splitlines()
+        last = next((at for at, line in enumerate(lines) if '"method": "closed"' in line), len(lines))
+        return "\n".join(lines[: last + 1]) or None

@@ -8,6 +8,7 @@ import pytest
 
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals, created_objects
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.ports import EventsUnavailable
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.arrival_events import make_queue, send, waiting
 from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE
@@ -101,6 +102,11 @@ def test_one_throttling_and_one_server_error_pass_unnoticed(aws: FakeAws, events
     aws.faults.add("sqs", THROTTLED, UNAVAILABLE)
 
     assert len(events.receive().receipts) == 1
+
+
+def test_a_missing_queue_is_named(aws_settings: Settings):
+    with pytest.raises(EventsUnavailable, match=r"queue autocorp-raw-arrivals: GetQueueUrl"):
+        SqsArrivals(settings=aws_settings).receive()
 
 
 def test_events_wrapped_by_sns_and_those_of_eventbridge_are_understood():

@@ -15,7 +15,7 @@ from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.ports import EndedTransfer, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
-from autocorp_assets_tests.fakes.datasync import Failure, advance, controls, make_task
+from autocorp_assets_tests.fakes.datasync import Failure, advance, controls, make_task, take_agent_offline
 from autocorp_assets_tests.fakes.faults import EXPIRED, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws
 
@@ -251,11 +251,18 @@ def test_a_task_that_does_not_verify_is_refused(aws_settings: Settings, shop: Sh
 
 
 def test_an_execution_that_never_ends_has_a_deadline(aws_settings: Settings, shop: Shop):
-    controls().moves_on_describe = False
+    controls().phases_a_describe = 0
     slow = DatasyncTransfer(settings=aws_settings, poll_seconds=0.01, deadline_seconds=0.1)
 
     with pytest.raises(TransferFailed, match=r"is still QUEUED after 0 minutes.*next transfer joins it"):
         slow.transfer(FEED, on_progress=ignore)
+
+
+def test_a_task_whose_agent_is_offline_says_so(shop: Shop):
+    take_agent_offline(shop.task)
+
+    with pytest.raises(TransferFailed, match=r"customers: .*UNAVAILABLE.*agent is most likely offline"):
+        shop.transfer()
 
 
 def test_a_missing_task_says_how_to_name_it(shop: Shop):

@@ -29,7 +29,7 @@ FEED_HEADER = "first_name,last_name,email,phone,address,city,state,zip"
 
 def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, object]]:
     """Metadata by table of one run of the asset."""
-    runner = GlueJobRunner(settings=settings, deadline_seconds=120, poll_seconds=0.2)
+    runner = GlueJobRunner(settings=settings, deadline_seconds=300, poll_seconds=0.2)
     result = dg.materialize(
         [curated_tables({name: TABLES[name] for name in tables}, condition=dg.AutomationCondition.eager())],
         resources={"lake": LakeStorage(settings.lake), "job_runner": runner},
@@ -68,8 +68,9 @@ def test_hudi_and_delta_tables_are_curated_at_s3_paths(aws: FakeAws, aws_setting
     assert len(keys(aws_settings, "processed/quarantine/customers", lambda key: key.endswith(".parquet"))) == 1
     assert keys(aws_settings, "processed/audit/customers") == ["00000001.jsonl", "00000002.jsonl"]
 
-    raw.changes("customers", 60, [Change("U", 11, {**people[0], "first_name": "Grace"}), Change("D", 12, people[1])])
-    raw.changes("auto_parts", 60, [Change("U", 13, {"sku": "A-1", "name": "Disc"})])
+    grace = Change("U", 11, {**people[0], "first_name": "Grace"})
+    raw.change_file("customers", [grace, Change("D", 12, people[1])], second=60)
+    raw.change_file("auto_parts", [Change("U", 13, {"sku": "A-1", "name": "Disc"})], second=60)
     upload(raw.lake, aws_settings)
 
     second = curate(aws_settings, ["customers", "auto_parts"])
