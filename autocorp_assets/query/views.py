@@ -11,7 +11,8 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from autocorp_assets.query.dialect import DEFAULT_SCHEMA, to_duckdb
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.query.dialect import DEFAULT_SCHEMA, LAKE_SCHEMA, Catalog, to_duckdb
 from autocorp_assets.settings import PROJECT_FOLDER
 
 VIEWS_FOLDER = PROJECT_FOLDER / "queries" / "views"
@@ -38,6 +39,12 @@ def load_views(folder: Path = VIEWS_FOLDER) -> tuple[View, ...]:
     views = {view.name: view for view in map(_view, sorted(folder.glob("*.sql")))}
     order = TopologicalSorter({name: _views_among(view.reads, views) for name, view in views.items()})
     return tuple(views[name] for name in order.static_order())
+
+
+def lake_catalog() -> Catalog:
+    """The tables and views that a query may name."""
+    views = {view.name for view in load_views()}
+    return Catalog({LAKE_SCHEMA: frozenset(TABLES), DEFAULT_SCHEMA: frozenset(TABLES) | views})
 
 
 def tables_below(names: Iterable[tuple[str, str]], views: Iterable[View]) -> frozenset[str]:
