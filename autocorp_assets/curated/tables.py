@@ -13,7 +13,7 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.snapshots import read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import JobOutcome, JobRunner
+from autocorp_assets.resources.ports import JobOutcome, JobRunner, Query
 from spark_jobs.plan import TablePlan
 
 ROW_COUNTS = (
@@ -73,6 +73,7 @@ def curated_tables(
         config: CurateConfig,
         lake: dg.ResourceParam[LakeStorage],
         job_runner: dg.ResourceParam[JobRunner],
+        query: dg.ResourceParam[Query],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
@@ -81,9 +82,9 @@ def curated_tables(
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
-        yield from _unchanged(context, idle, lake)
+        yield from _unchanged(context, idle, lake, query)
         if outcome is not None:
-            yield from _curated(context, outcome, [contracts[plan.table] for plan in pending], lake)
+            yield from _curated(context, outcome, [contracts[plan.table] for plan in pending], lake, query)
             _raise_for_bad(outcome, pending, retry_delay_seconds)
 
     return curate
@@ -116,7 +117,9 @@ def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTab
     return bad
 
 
-def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage) -> Results:
+def _unchanged(
+    context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage, query: Query
+) -> Results:
     """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
     for contract in idle:
         if (snapshot := read_snapshot(lake.root, contract)) is None:
@@ -126,12 +129,16 @@ def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract],
             data_version=dg.DataVersion(snapshot.commit),
             metadata={**dict.fromkeys(ROW_COUNTS, 0), "commit": snapshot.commit, **_where(contract, lake)},
         )
-        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context))
+        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context), query=query)
         yield from still_holding(contract, context.instance, _checks(context))
 
 
 def _curated(
-    context: dg.AssetExecutionContext, outcome: JobOutcome, contracts: Sequence[TableContract], lake: LakeStorage
+    context: dg.AssetExecutionContext,
+    outcome: JobOutcome,
+    contracts: Sequence[TableContract],
+    lake: LakeStorage,
+    query: Query,
 ) -> Results:
     by_key = {curated_key(contract.name): contract for contract in contracts}
     for result in outcome.results:
@@ -140,7 +147,9 @@ def _curated(
         yield result._replace(metadata={**metadata, **_where(contract, lake), "job_log": _log(outcome)})
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot := read_snapshot(lake.root, contract):
-            yield from check_table(contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context))
+            yield from check_table(
+                contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context), query=query
+            )
 
 
 def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_delay_seconds: float) -> None:

@@ -213,7 +213,9 @@ def test_without_a_landing_place_in_s3_csv_arrivals_asks_nobody(aws: FakeAws, aw
 
 
 def test_the_deployment_ticks_slowly_and_transfers_every_hour(aws: FakeAws, aws_settings: Settings):
-    resources = dict.fromkeys(("lake", "source", "replication", "transfer", "job_runner", "arrival_events"), object())
+    resources = dict.fromkeys(
+        ("lake", "source", "replication", "transfer", "job_runner", "arrival_events", "query"), object()
+    )
     repository = definitions(aws_settings, resources=resources, scheduled_checks=False).get_repository_def()
 
     ticks = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}

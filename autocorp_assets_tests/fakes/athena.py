@@ -249,7 +249,7 @@ def _outcome(
                 return _listing(rows)
         if _is_query(query) or _is_listing(query):
             return _ask(_bound(query, parameters), context)
-        backend._process_ddl(query, context or None)
+        backend._process_ddl(query, None)
         if not re.match(r"\s*(CREATE|DROP)\s+(DATABASE|SCHEMA)\b", query, re.IGNORECASE):
             raise QueryError("FAILED: nothing in this fake takes the statement")
     except QueryError as error:
@@ -302,7 +302,8 @@ def _scanned(query: str, result: QueryResult) -> int:
 
 
 def _listing(rows: Sequence[Sequence[str]]) -> Answer:
-    width = max(map(len, rows), default=1)
+    # DESCRIBE says that it has several columns, and gives them as one text with tabs.
+    width = max((len(row) + row[0].count("\t") for row in rows), default=1)
     return Answer(columns=[_column(f"col_{number}", "VARCHAR") for number in range(width)], rows=rows)
 
 
@@ -363,7 +364,7 @@ def install() -> None:
     """Once for a process."""
     for function in PATCHED:
         setattr(AthenaResponse, function.__name__, function)
-    AthenaBackend.reset = reset
+    AthenaBackend.reset = reset  # ty: ignore[invalid-assignment]
 
 
 def make_workgroup(name: str = "autocorp") -> None:

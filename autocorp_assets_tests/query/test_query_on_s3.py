@@ -107,8 +107,8 @@ def test_every_table_and_view_says_the_same_in_both(aws: FakeAws, small_lake: Sm
     names = [f"{LAKE_SCHEMA}.{name}" for name in TABLES] + ["customer", "v_sales_order_summary", "v_service_with_parts"]
 
     def answer(lake: LakeQuery, name: str, as_of: datetime | None) -> Any:
-        found = lake.run(f"SELECT * FROM {name} ORDER BY ALL", as_of=as_of)  # noqa: S608
-        return found.columns, found.types, list(found.rows())
+        found = lake.run(f"SELECT * FROM {name}", as_of=as_of)  # noqa: S608
+        return found.columns, found.types, sorted(found.rows(), key=repr)
 
     for name in names:
         for moment in (None, small_lake.before_changes):
