@@ -171,7 +171,7 @@ def _remote(table: str) -> str:
 
 
 def _open_remote(snapshot: Snapshot) -> Dataset:
-    # A commit that states no schema wrote what the contract says.
+    # The schema that the table states, so that no file has to be opened for it; without one, that of the contract.
     contract = TABLES[snapshot.table]
     columns = snapshot.columns or {column.name: column.type for column in contract.lake_columns}
     stored_only = HUDI_COLUMNS if contract.format is LakeFormat.HUDI else ()

@@ -107,10 +107,13 @@ def test_every_table_and_view_says_the_same_in_both(aws: FakeAws, small_lake: Sm
     names = [f"{LAKE_SCHEMA}.{name}" for name in TABLES] + ["customer", "v_sales_order_summary", "v_service_with_parts"]
 
     def answer(lake: LakeQuery, name: str, as_of: datetime | None) -> Any:
+        # Hudi's mark of a delete is in some files, and no column of the table.
         found = lake.run(f"SELECT * FROM {name}", as_of=as_of)  # noqa: S608
-        return found.columns, found.types, sorted(found.rows(), key=repr)
+        shown = [index for index, column in enumerate(found.columns) if column != "_hoodie_is_deleted"]
+        rows = sorted(([row[index] for index in shown] for row in found.rows()), key=repr)
+        return [(found.columns[index], found.types[index]) for index in shown], rows
 
     for name in names:
         for moment in (None, small_lake.before_changes):
             assert answer(there, name, moment) == answer(here, name, moment), (name, moment)
-            assert answer(there, name, moment)[2]
+            assert answer(there, name, moment)[1]
