@@ -22,7 +22,7 @@ from autocorp_assets.curated.metadata import (
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import JobOutcome, JobRunner
+from autocorp_assets.resources.ports import JobOutcome, JobRunner, Query
 from spark_jobs.plan import TablePlan
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
@@ -71,6 +71,7 @@ def curated_tables(
         config: CurateConfig,
         lake: dg.ResourceParam[LakeStorage],
         job_runner: dg.ResourceParam[JobRunner],
+        query: dg.ResourceParam[Query],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
@@ -79,10 +80,10 @@ def curated_tables(
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
-        yield from _unchanged(context, idle, lake)
+        yield from _unchanged(context, idle, lake, query)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
-            yield from _curated(context, outcome, told, lake)
+            yield from _curated(context, outcome, told, lake, query)
             _raise_for_bad(outcome, pending, retry_delay_seconds)
 
     return curate
@@ -115,7 +116,9 @@ def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTab
     return bad
 
 
-def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage) -> Results:
+def _unchanged(
+    context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage, query: Query
+) -> Results:
     """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
     for contract in idle:
         if (snapshot := read_snapshot(lake.root, contract)) is None:
@@ -130,7 +133,7 @@ def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract],
                 **_where(contract, lake),
             },
         )
-        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context))
+        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context), query=query)
         yield from still_holding(contract, context.instance, _checks(context))
 
 
@@ -139,6 +142,7 @@ def _curated(
     outcome: JobOutcome,
     plans: Mapping[dg.AssetKey, tuple[TableContract, TablePlan]],
     lake: LakeStorage,
+    query: Query,
 ) -> Results:
     for result in outcome.results:
         contract, plan = plans[_key(result)]
@@ -158,7 +162,7 @@ def _curated(
         )
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot:
-            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context))
+            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context), query=query)
 
 
 def _found(

@@ -9,6 +9,7 @@ import pytest
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.tables import curated_tables
+from autocorp_assets.deployments.query import deployment_query
 from autocorp_assets.lake.snapshots import read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
@@ -32,7 +33,7 @@ def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, obj
     runner = GlueJobRunner(settings=settings, deadline_seconds=300, poll_seconds=0.2)
     result = dg.materialize(
         [curated_tables({name: TABLES[name] for name in tables}, condition=dg.AutomationCondition.eager())],
-        resources={"lake": LakeStorage(settings.lake), "job_runner": runner},
+        resources={"lake": LakeStorage(settings.lake), "job_runner": runner, "query": deployment_query(settings)},
     )
     events = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
     return {event.asset_key.path[-1]: {name: v.value for name, v in event.metadata.items()} for event in events}
