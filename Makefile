@@ -6,7 +6,7 @@ PYTHON = $(shell for python in python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test torture lint lock
+.PHONY: help demo dev test torture lint docs lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ lint: $(READY) ## Check format, style, types, direction of imports, and that Dag
 	@.venv/bin/ty check
 	@.venv/bin/lint-imports
 	@.venv/bin/dagster definitions validate
+
+docs: $(READY) ## Write docs/checks.md anew, from the contracts and the checks
+	@.venv/bin/python -m autocorp_assets.operations.checks_reference
 
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock; ARGS="--upgrade" takes newer versions
 	@.venv/bin/uv pip compile --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url \

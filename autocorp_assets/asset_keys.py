@@ -28,3 +28,7 @@ def raw_feed_key(feed: str) -> dg.AssetKey:
 
 def curated_key(table: str) -> dg.AssetKey:
     return dg.AssetKey(["curated", table])
+
+
+def view_key(view: str) -> dg.AssetKey:
+    return dg.AssetKey(["views", view])

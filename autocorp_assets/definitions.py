@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
+from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.automation.alerts import run_failures_sensor
 from autocorp_assets.automation.arrivals import (
     ended_transfers_sensor,
@@ -23,9 +23,11 @@ from autocorp_assets.automation.conditions import (
 )
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
+from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
+from autocorp_assets.checks.curated import VERDICTS
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
@@ -36,6 +38,7 @@ from autocorp_assets.raw.csv import raw_feed
 from autocorp_assets.raw.database import raw_database
 from autocorp_assets.raw.specs import landing_spec, source_spec
 from autocorp_assets.settings import Settings
+from autocorp_assets.views.assets import view_assets
 
 RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
 
@@ -61,6 +64,7 @@ def definitions(
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
+            view_assets(condition=view_condition(table_verdicts())),
         ],
         asset_checks=whole_table,
         sensors=[
@@ -68,6 +72,7 @@ def definitions(
             transfer_sensor(FEEDS, pace=pace_of(settings)),
             *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
+            view_sensor(),
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
             # Of a shared instance the runs' processes are on other machines.
@@ -80,6 +85,13 @@ def definitions(
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,
+    )
+
+
+def table_verdicts() -> dg.AssetSelection:
+    """The checks of curated tables that hold back the views of their table."""
+    return dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(curated_key(table), name) for table in TABLES for name in VERDICTS)
     )
 
 

@@ -1,13 +1,16 @@
 """The scheduled check that no raw file was passed over: each is accounted for, or about to be."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.lake.accounting import TableAccounting
@@ -25,17 +28,28 @@ def accounting_checks(
 
 
 def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
+    meaning = CheckMeaning(
+        title="No raw file was passed over",
+        answers=Question.COMPLETE,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} where files are only gone from raw",
+        means=(
+            "Every raw file of the table is in the audit, or the next run takes it in, and each account adds up. A "
+            "file that is in neither may hold rows that the table misses; an account that does not add up lost or "
+            "doubled rows; a file that is gone from raw cannot be judged again."
+        ),
+        what_to_do=(
+            f"`autocorp replay {contract.name} --file F` has a file judged; where an account does not add up, look at "
+            "the log of its run first. Restore a file that is gone, if it was not removed on purpose."
+        ),
+    )
+
     @dg.asset_check(
         asset=curated_key(contract.name),
         automation_condition=condition,
         name=FILES_ACCOUNTED,
-        description=(
-            "Every raw file of the table is in the audit, or the next run takes it in, and each account adds up. A "
-            f"file that is in neither may hold rows that the table misses: `autocorp replay {contract.name} --file F` "
-            "has it judged. An account that does not add up lost or doubled rows: look at the log of its run, then "
-            "replay the file. A file that is gone from raw cannot be replayed: restore it if it was not removed on "
-            "purpose."
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )
     def files_accounted(lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
         from autocorp_assets.lake.accounting import table_accounting
@@ -48,27 +62,32 @@ def _check(contract: TableContract, condition: dg.AutomationCondition | None) ->
 def judge_accounting(accounting: "TableAccounting") -> dg.AssetCheckResult:
     """An error for files without an account and accounts that do not add up; a warning for files that are gone."""
     from autocorp_assets.lake.accounting import FileState
+    from autocorp_assets.lake.audit import OUTCOMES
 
     unaccounted = accounting.in_state(FileState.UNACCOUNTED)
     gone = accounting.in_state(FileState.GONE)
-    wrong = [
-        f"{account.file} (read {account.read}, run {account.run_id})"
-        for account in sorted(accounting.not_adding_up, key=lambda account: account.file)
-    ]
+    not_adding_up = sorted(accounting.not_adding_up, key=lambda account: account.file)
+    wrong = [f"{account.file} (read {account.read}, run {account.run_id})" for account in not_adding_up]
     table = accounting.contract.name
     findings = [
         *_finding(unaccounted, f"never accounted for; `autocorp replay {table} --file F` has each judged"),
         *_finding(wrong, "whose account does not add up; see the log of the run, then replay the file"),
         *_finding(gone, "accounted for and gone from raw"),
     ]
-    found = {"unaccounted": unaccounted, "not_adding_up": wrong, "gone": gone}
+    found = {"unaccounted": unaccounted, "not_adding_up": not_adding_up, "gone": gone}
     metadata: dict[str, Any] = {
         "files_in_raw": len(accounting.files),
         "files_accounted": len(accounting.in_state(FileState.ACCOUNTED)),
         "files_pending": len(accounting.in_state(FileState.PENDING)),
         **{f"files_{name}": len(files) for name, files in found.items()},
-        **{name: files[:SAMPLE] for name, files in found.items() if files},
     }
+    sample = [
+        *({"file": file, "finding": "never accounted for"} for file in unaccounted[:SAMPLE]),
+        *({**asdict(account), "finding": "does not add up"} for account in not_adding_up[:SAMPLE]),
+        *({"file": file, "finding": "gone from raw"} for file in gone[:SAMPLE]),
+    ]
+    if sample:
+        metadata["sample"] = records_table(sample, ("file", "finding", "read", *OUTCOMES, "run_id"))
     return dg.AssetCheckResult(
         passed=not findings,
         severity=dg.AssetCheckSeverity.ERROR if unaccounted or wrong else dg.AssetCheckSeverity.WARN,

@@ -10,9 +10,11 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.curated import unnamed_columns
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 CATALOG = "catalog"
 HUDI_PREFIX = "_hoodie_"
@@ -103,6 +105,10 @@ def _check(lake: LakeStorage, contract: TableContract) -> dg.AssetCheckResult:
 
 def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | None) -> dg.AssetCheckResult:
     found = (*findings.errors, *findings.warnings)
+    told = [
+        *({"severity": "error", "difference": difference} for difference in findings.errors),
+        *({"severity": "warning", "difference": difference} for difference in findings.warnings),
+    ]
     return dg.AssetCheckResult(
         check_name=CATALOG,
         asset_key=curated_key(contract.name),
@@ -112,18 +118,28 @@ def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | No
         metadata={
             "columns": len(snapshot.columns) if snapshot else 0,
             "commit": snapshot.commit if snapshot else "",
-            "differences": list(found),
+            "differences": len(found),
+            **({"sample": records_table(told, ("severity", "difference"))} if found else {}),
         },
     )
 
 
 def _spec(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetCheckSpec:
+    meaning = CheckMeaning(
+        title="Analysts see the columns that were agreed",
+        answers=Question.CORRECT,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} for a column that only the contract lacks",
+        means=(
+            f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns, of "
+            "the same types."
+        ),
+        what_to_do=f"Each difference names its remedy; mostly it is to run `curated/{contract.name}` once more.",
+    )
     return dg.AssetCheckSpec(
         name=CATALOG,
         asset=curated_key(contract.name),
         automation_condition=condition,
-        description=(
-            f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns "
-            "of the same types. A column that only the contract lacks is a warning; everything else is an error."
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )

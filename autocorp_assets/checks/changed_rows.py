@@ -68,7 +68,7 @@ def _read(snapshot: Snapshot, raw_files: Sequence[str], contract: TableContract)
 
 
 def _asked(query: Query, raw_files: Sequence[str], contract: TableContract) -> pa.Table:
-    from autocorp_assets.query.dialect import LAKE_SCHEMA
+    from autocorp_assets.query.view_files import LAKE_SCHEMA
 
     files = raw_files[-QUERY_FILES_LIMIT:]
     names = ", ".join(f'"{column.name}"' for column in contract.lake_columns)

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.checks.results import last_evaluation, rules_result
 from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.lake.snapshots import Snapshot
     from autocorp_assets.resources.ports import Query
 
 RULES = "rules"
-ACCOUNTING = "accounting"
+ACCOUNTING = "rows_accounted"
 FILES_ACCEPTED = "files_accepted"
-COLUMNS_NAMED = "columns_named"
+COLUMNS_NAMED = "columns_in_contract"
 
+VERDICTS = (RULES, ACCOUNTING)
+"""Those that fail when what the run wrote may be wrong: the views of the table are held back meanwhile."""
+
+SAMPLE = 20
+"""Files that a result lists."""
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
 """What becomes of a row that was read, exactly one of them."""
 
@@ -29,49 +36,70 @@ Files = Sequence[Mapping[str, Any]]
 
 def check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
     """The checks of one table."""
-    key = curated_key(contract.name)
-    specs = [
+    return [
         dg.AssetCheckSpec(
-            name=RULES,
-            asset=key,
-            description=(
-                "The rows that this run changed keep the contract's types and rules. A database row that breaks one "
-                "mirrors the source and stays: correct it there. A CSV row that does should be in quarantine: if one "
-                "is here, the job and the contract disagree, which is a defect of the platform."
-            ),
-        ),
-        dg.AssetCheckSpec(
-            name=ACCOUNTING,
-            asset=key,
-            description=(
-                "For each raw file of this run, rows read = applied + unchanged + superseded + duplicate + "
-                "quarantined. If not, rows were lost or doubled: keep the lake as it is and look at the job's log."
-            ),
-        ),
+            name=name, asset=curated_key(contract.name), description=meaning.description, metadata=meaning.metadata
+        )
+        for name, meaning in _meanings(contract).items()
     ]
-    specs.append(
-        dg.AssetCheckSpec(
-            name=COLUMNS_NAMED,
-            asset=key,
-            description=(
-                "The contract names every column of the table. One that it does not was added in the source: its "
-                f"values are in `autocorp_lake.{contract.name}`, and not in `autocorp.{contract.name}` until the "
-                f"contract (autocorp_assets/contracts/{contract.name}.py) names it."
-            ),
-        )
+
+
+def _meanings(contract: TableContract) -> dict[str, CheckMeaning]:
+    table, feed = contract.name, contract.csv_feed
+    csv_row = (
+        " A CSV row that does should be in quarantine: if one is here, job and contract disagree, which is a defect of "
+        "the platform."
     )
-    if contract.csv_feed:
-        specs.append(
-            dg.AssetCheckSpec(
-                name=FILES_ACCEPTED,
-                asset=key,
-                description=(
-                    f"No delivery of feed `{contract.csv_feed.name}` is refused as a whole. If one is, correct the "
-                    "file as its reason says and deliver it again under the same name."
-                ),
-            )
+    meanings = {
+        RULES: CheckMeaning(
+            title="The rows keep the table's rules",
+            answers=Question.CORRECT,
+            runs=Occasion.EACH_CURATION,
+            severity=ERROR,
+            means=(
+                "The rows that the run changed have the contract's types and keep its rules. A database row that "
+                f"breaks one mirrors the source and stays.{csv_row if feed else ''}"
+            ),
+            what_to_do=(
+                f"Correct the rows in the source: the result's sample names them, and `autocorp trace {table} KEY` "
+                "tells where one comes from. The next change of the row is judged anew."
+            ),
+        ),
+        ACCOUNTING: CheckMeaning(
+            title="Every row that was read is accounted for",
+            answers=Question.COMPLETE,
+            runs=Occasion.EACH_CURATION,
+            severity=ERROR,
+            means=(
+                f"For each raw file of the run, rows read = {' + '.join(OUTCOMES)}. If not, rows were lost or doubled."
+            ),
+            what_to_do=(
+                f"Keep the lake as it is, look at the job's log, and compare by `autocorp reconcile {table}`. "
+                f"`autocorp replay {table} --file F` has a file judged again."
+            ),
+        ),
+        COLUMNS_NAMED: CheckMeaning(
+            title="The contract names every column",
+            answers=Question.CORRECT,
+            runs=Occasion.EACH_CURATION,
+            severity=WARNING,
+            means=(
+                "A column that the contract does not name was added in the source: its values are in "
+                f"`autocorp_lake.{table}`, and not in `autocorp.{table}`."
+            ),
+            what_to_do=f"Name it in `autocorp_assets/contracts/{table}.py`, or drop it in the source.",
+        ),
+    }
+    if feed:
+        meanings[FILES_ACCEPTED] = CheckMeaning(
+            title="No delivered file is refused",
+            answers=Question.COMPLETE,
+            runs=Occasion.EACH_CURATION,
+            severity=ERROR,
+            means=f"A delivery of feed `{feed.name}` that is refused as a whole has brought none of its rows.",
+            what_to_do="Correct the file as its reason says, and deliver it again under the same name.",
         )
-    return specs
+    return meanings
 
 
 def check_table(
@@ -159,7 +187,7 @@ def _accounting(key: dg.AssetKey, files: Files) -> dg.AssetCheckResult:
         metadata={
             "files_checked": len(files),
             "rows_read": sum(int(file["read"]) for file in files),
-            **({"files": [dict(file) for file in wrong[:20]]} if wrong else {}),
+            **({"files": records_table(wrong[:SAMPLE], ("file", "read", *OUTCOMES))} if wrong else {}),
         },
     )
 
@@ -173,24 +201,33 @@ def unnamed_columns(contract: TableContract, stored: Mapping[str, str]) -> dict[
 def _columns_named(contract: TableContract, snapshot: Snapshot) -> dg.AssetCheckResult:
     unnamed = unnamed_columns(contract, snapshot.columns)
     told = ", ".join(f"{name} ({of})" for name, of in unnamed.items())
+    unnamed_rows = [{"column": name, "type": of} for name, of in unnamed.items()]
     return dg.AssetCheckResult(
         check_name=COLUMNS_NAMED,
         asset_key=curated_key(contract.name),
         passed=not unnamed,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"the contract does not name {told}: add it there, or drop it in the source" if unnamed else None,
-        metadata={"unknown_columns": unnamed},
+        metadata={
+            "unknown_columns": len(unnamed),
+            **({"columns": records_table(unnamed_rows, ("column", "type"))} if unnamed else {}),
+        },
     )
 
 
 def _files_accepted(key: dg.AssetKey, snapshot: Snapshot) -> dg.AssetCheckResult:
     deliveries = snapshot.checkpoint.deliveries if snapshot.checkpoint else {}
     refused = {name: delivery.refused for name, delivery in sorted(deliveries.items()) if delivery.refused}
+    told = [{"file": name, "reason": reason} for name, reason in refused.items()]
     return dg.AssetCheckResult(
         check_name=FILES_ACCEPTED,
         asset_key=key,
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
         description="; ".join(f"{name}: {reason}" for name, reason in list(refused.items())[:5]) or None,
-        metadata={"deliveries": len(deliveries), "refused": refused},
+        metadata={
+            "deliveries": len(deliveries),
+            "deliveries_refused": len(refused),
+            **({"refused": records_table(told[:SAMPLE], ("file", "reason"))} if refused else {}),
+        },
     )

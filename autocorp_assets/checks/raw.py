@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
+from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.checks.results import rules_result
+from autocorp_assets.contracts import TABLE_BY_FEED
 from autocorp_assets.contracts.model import CsvFeed, TableContract
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.checks.raw_frames import SchemaFindings
@@ -22,43 +25,84 @@ FILES_TOLD = 5
 """Of files that were not taken, how many the description names; the metadata names all."""
 
 
-def raw_check_specs(key: dg.AssetKey, name: str) -> list[dg.AssetCheckSpec]:
-    """The checks of one raw table or feed."""
-    return [
-        dg.AssetCheckSpec(
-            name=SCHEMA,
-            asset=key,
-            description=(
-                f"The newest files of `{name}` have the contract's columns and types. An unknown column of the "
-                "database is carried into the lake under its own name, one of a CSV is not; a missing one is null "
-                "there; a type from which there is no lossless way to "
-                "the contract's stops the table's curation. Bring contract and source together again."
+def raw_check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
+    """The checks of one raw table of the database."""
+    name = contract.name
+    return _specs(
+        raw_table_key(name),
+        {
+            SCHEMA: CheckMeaning(
+                title="The source sends the columns that were agreed",
+                answers=Question.CORRECT,
+                runs=Occasion.EACH_REPLICATION,
+                severity=WARNING,
+                means=(
+                    f"The newest change files of `{name}` have the contract's columns and types. An unknown column is "
+                    "carried into the lake under its own name, a missing one is null there, and a type from which "
+                    "there is no lossless way to the contract's stops the table."
+                ),
+                what_to_do=f"Bring `autocorp_assets/contracts/{name}.py` and the source together again.",
             ),
-        ),
-        dg.AssetCheckSpec(
-            name=RULES,
-            asset=key,
-            description=(
-                f"The newest rows of `{name}` keep the contract's rules. A database row that breaks one is applied "
-                "all the same: correct it in the source. A CSV row that does goes to quarantine: correct the export."
+            RULES: CheckMeaning(
+                title="The source's newest rows keep the rules",
+                answers=Question.CORRECT,
+                runs=Occasion.EACH_REPLICATION,
+                severity=WARNING,
+                means=f"A row of `{name}` that breaks a rule is applied all the same: the lake mirrors the database.",
+                what_to_do="Correct the rows in the source; the result's sample names them.",
             ),
-        ),
-    ]
+        },
+    )
 
 
 def raw_feed_check_specs(feed: CsvFeed) -> list[dg.AssetCheckSpec]:
     """The checks of one raw feed."""
-    key = raw_feed_key(feed.name)
-    return [
-        *raw_check_specs(key, feed.name),
-        dg.AssetCheckSpec(
-            name=FILES_ACCEPTED,
-            asset=key,
-            description=(
-                f"Everything in the landing place that looks like a file of `{feed.name}` was taken. What was not is "
-                "named with its remedy, and holds nothing else up; the next transfer looks again."
+    return _specs(
+        raw_feed_key(feed.name),
+        {
+            SCHEMA: CheckMeaning(
+                title="The export has the columns that were agreed",
+                answers=Question.CORRECT,
+                runs=Occasion.EACH_TRANSFER,
+                severity=WARNING,
+                means=(
+                    f"The header of the newest file of `{feed.name}` has the contract's columns. An unknown one is not "
+                    "taken into the lake, a missing one is null there, and a file without a needed one is refused."
+                ),
+                what_to_do="Have the export corrected, and the file delivered again under the same name.",
             ),
-        ),
+            RULES: CheckMeaning(
+                title="The export's rows keep the rules",
+                answers=Question.CORRECT,
+                runs=Occasion.EACH_TRANSFER,
+                severity=WARNING,
+                means=(
+                    f"A row of `{feed.name}` that breaks a rule goes to quarantine, unless what is wrong can be mended."
+                ),
+                what_to_do=(
+                    f"`autocorp quarantine show {TABLE_BY_FEED[feed.name].name}` lists what is kept out and why. Have "
+                    "the export corrected, and the file delivered again under the same name."
+                ),
+            ),
+            FILES_ACCEPTED: CheckMeaning(
+                title="Every file in the landing place was taken",
+                answers=Question.COMPLETE,
+                runs=Occasion.EACH_TRANSFER,
+                severity=WARNING,
+                means=(
+                    f"What looks like a file of `{feed.name}` and was not taken is named with its remedy; it holds "
+                    "nothing else up."
+                ),
+                what_to_do="Do what the file's remedy says; the next transfer looks again.",
+            ),
+        },
+    )
+
+
+def _specs(key: dg.AssetKey, meanings: Mapping[str, CheckMeaning]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(name=name, asset=key, description=meaning.description, metadata=meaning.metadata)
+        for name, meaning in meanings.items()
     ]
 
 
@@ -105,22 +149,31 @@ def check_raw_feed(
 
 def _accepted_result(key: dg.AssetKey, ignored: Mapping[str, str]) -> dg.AssetCheckResult:
     told = [f"{name}: {remedy}" for name, remedy in sorted(ignored.items())[:FILES_TOLD]]
+    remedies = [{"file": name, "what to do": remedy} for name, remedy in sorted(ignored.items())]
     return dg.AssetCheckResult(
         check_name=FILES_ACCEPTED,
         asset_key=key,
         passed=not ignored,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(told) or None,
-        metadata={"files_not_taken": len(ignored), "remedies": dict(ignored)},
+        metadata={
+            "files_not_taken": len(ignored),
+            **({"remedies": records_table(remedies, ("file", "what to do"))} if ignored else {}),
+        },
     )
 
 
 def _schema_result(key: dg.AssetKey, findings: SchemaFindings) -> dg.AssetCheckResult:
+    found = [{"difference": difference} for difference in findings.differences]
     return dg.AssetCheckResult(
         check_name=SCHEMA,
         asset_key=key,
         passed=not findings.differences,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(findings.differences) or None,
-        metadata={"files_checked": findings.files, "differences": list(findings.differences)},
+        metadata={
+            "files_checked": findings.files,
+            "differences": len(findings.differences),
+            **({"sample": records_table(found, ("difference",))} if found else {}),
+        },
     )

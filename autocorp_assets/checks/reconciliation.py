@@ -7,8 +7,10 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.automation.conditions import scheduled_check
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 from autocorp_assets.resources.ports import ReadOnlySource, Replication, SourceUnavailable
 
 if TYPE_CHECKING:
@@ -49,18 +51,29 @@ def reconciliation_checks(contracts: Mapping[str, TableContract]) -> list[dg.Ass
 
 
 def _check(contract: TableContract) -> dg.AssetChecksDefinition:
+    meaning = CheckMeaning(
+        title="The lake holds what the source says",
+        answers=Question.COMPLETE,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} where the source could not be asked or replication did not get on",
+        means=(
+            f"Every row of the source's table `{contract.name}` is in the lake with the same values, and no other row "
+            "of the database is. Sums over ranges of keys are compared first, and where they differ every key; a key "
+            "that a raw file not yet applied changes, or whose last change is in quarantine, is no difference. There "
+            "is no tolerance. Set key_from and key_to to compare a range of keys only."
+        ),
+        what_to_do=(
+            f"`autocorp reload {contract.name}` loads the table anew from the database and mends every difference. "
+            "Where nothing was compared, see that source and replication run (`autocorp status`)."
+        ),
+    )
+
     @dg.asset_check(
         asset=curated_key(contract.name),
         name=RECONCILIATION,
         automation_condition=scheduled_check(CRON),
-        description=(
-            f"Every row of the source's table `{contract.name}` is in the lake with the same values, and no other "
-            "row of the database is. Sums over ranges of keys are compared first, and where they differ every key; "
-            "a key that a raw file not yet applied changes, or whose last change is in quarantine, is no "
-            "difference. There is no tolerance: a difference that is left is an error, which "
-            f"`autocorp reload {contract.name}` mends. It warns when the source could not be asked or replication "
-            "did not get on. Set key_from and key_to to compare a range of keys only."
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )
     def reconciliation(
         context: dg.AssetCheckExecutionContext,
@@ -116,16 +129,13 @@ def check_result(found: "TableReconciliation") -> dg.AssetCheckResult:
 
 
 def _sample(table: str, findings: "Sequence[Finding]") -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "key": "" if finding.key is None else str(finding.key),
-                    "what": str(finding.verdict),
-                    "detail": finding.detail,
-                    "what to do": REMEDY[finding.verdict].format(table=table),
-                }
-            )
-            for finding in findings
-        ]
+    rows = (
+        {
+            "key": finding.key,
+            "what": finding.verdict,
+            "detail": finding.detail,
+            "what to do": REMEDY[finding.verdict].format(table=table),
+        }
+        for finding in findings
     )
+    return records_table(rows, ("key", "what", "detail", "what to do"))

@@ -1,14 +1,16 @@
 """The scheduled check of references over whole tables: rows without a parent, each with the parent's reason."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import References, TableContract
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.checks.orphans import Orphans
@@ -39,16 +41,27 @@ def references_of(contract: TableContract) -> list[References]:
 
 def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
     named = ", ".join(f"{rule.column} to {rule.to_table}" for rule in references_of(contract))
+    meaning = CheckMeaning(
+        title="Every row's parent is there",
+        answers=Question.COMPLETE,
+        runs=Occasion.HOURLY,
+        severity=WARNING,
+        means=(
+            f"Rows refer to rows that exist: {named}. A row without its parent is kept. Rows that changed within the "
+            "last minutes are not judged, since tables commit apart."
+        ),
+        what_to_do=(
+            "The sample tells what became of the parent: in quarantine, in a refused file, in a delivery that has not "
+            "arrived. Mend that, and the next run brings it in; `autocorp trace` tells the parent's history."
+        ),
+    )
 
     @dg.asset_check(
         asset=curated_key(contract.name),
         automation_condition=condition,
         name=REFERENCES,
-        description=(
-            f"Every row's parent is there: {named}. A row without one is kept, and the sample tells what became of "
-            "the parent: in quarantine, in a refused file, in a delivery that has not arrived. Mend that, and the "
-            "next curation brings it in; `autocorp trace` tells the parent's history."
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )
     def references(config: ReferencesConfig, lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
         return judge_references(lake, contract, now=datetime.now(UTC), quiet_minutes=config.quiet_minutes)
@@ -94,15 +107,13 @@ def _describe(orphans: "Orphans") -> str:
 def _table(contract: TableContract, orphans: "Orphans", told: Sequence[str]) -> dg.TableMetadataValue:
     column = orphans.rule.column
     is_shown = not contract.column_by_name[column].personal
-    rows: Iterable[dict[str, str]] = (
+    rows = (
         {
             "record_key": orphan.record_key,
-            **({column: orphan.value} if is_shown else {}),
+            column: orphan.value,
             "raw_file": orphan.raw_file,
             "parent": reason,
         }
         for orphan, reason in zip(orphans.sample, told, strict=True)
     )
-    records = [dg.TableRecord(row) for row in rows]
-    names = records[0].data if records else ()
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in names]))
+    return records_table(rows, ("record_key", *([column] if is_shown else []), "raw_file", "parent"))

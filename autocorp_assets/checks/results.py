@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+from autocorp_assets.record_tables import records_table
 
 HISTORY = 20
 """How many runs back a check's last evaluation is looked for."""
@@ -32,26 +36,38 @@ def rules_result(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LastEvaluation:
+    """What a check came to when it was last evaluated."""
+
+    at: datetime
+    """UTC."""
+    evaluation: dg.AssetCheckEvaluation
+
+
 def last_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
     """What the check came to when it was last evaluated; runs that planned it and died do not count."""
+    last = last_evaluated(instance, key)
+    return last.evaluation if last else None
+
+
+def last_evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> LastEvaluation | None:
+    """The same, with the time."""
     history = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
     for record in history:
         event = record.event.dagster_event if record.event else None
-        if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            return event.asset_check_evaluation_data
+        if record.event and event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            at = datetime.fromtimestamp(record.event.timestamp, UTC)
+            return LastEvaluation(at=at, evaluation=event.asset_check_evaluation_data)
     return None
 
 
 def sample_metadata(outcome: Outcome) -> dg.TableMetadataValue:
-    """Failing rows as a table of texts."""
-    rows = [
-        dg.TableRecord({name: "" if value is None else str(value) for name, value in row.items()})
-        for row in outcome.sample.iter_rows(named=True)
-    ]
-    return dg.MetadataValue.table(
-        rows, schema=dg.TableSchema(columns=[dg.TableColumn(name=name) for name in outcome.sample.columns])
-    )
+    """Failing rows as a table."""
+    return records_table(outcome.sample.iter_rows(named=True), outcome.sample.columns)
 
 
 def _counts(failures: Mapping[str, int]) -> dict[str, Any]:
-    return {"failures": dict(failures), "rows_failing": max(failures.values(), default=0)}
+    most = max(failures.values(), default=0)
+    told = [{"rule": rule, "rows": rows} for rule, rows in failures.items()]
+    return {"rows_failing": most, **({"failures": records_table(told, ("rows", "rule"))} if told else {})}

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import SOURCE_SYSTEM, TableContract, Unique
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,16 +28,24 @@ def unique_key_checks(
 
 def _check(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetChecksDefinition:
     values = "".join(f" No two rows of one source share {' and '.join(columns)}." for columns in _unique(contract))
+    meaning = CheckMeaning(
+        title="Every record is stored once",
+        answers=Question.CORRECT,
+        runs=Occasion.HOURLY,
+        severity=f"{ERROR}; {WARNING} where only other values repeat" if values else ERROR,
+        means=f"No two rows have the same {contract.record_key}; if two do, a merge doubled rows.{values}",
+        what_to_do=(
+            "Doubled records: keep the lake as it is, and compare it with its source by `autocorp reconcile "
+            f"{contract.name}`.{' Values that repeat mirror the source: correct them there.' if values else ''}"
+        ),
+    )
 
     @dg.asset_check(
         asset=curated_key(contract.name),
         automation_condition=condition,
         name=UNIQUE_KEYS,
-        description=(
-            f"Each {contract.record_key} is stored once. If not, a merge doubled rows: keep the lake as it is, and "
-            f"compare it with its source by `autocorp reconcile {contract.name}`.{values}"
-            f"{' Values that repeat mirror the source: correct them there.' if values else ''}"
-        ),
+        description=meaning.description,
+        metadata=meaning.metadata,
     )
     def unique_keys(lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
         return judge_unique_keys(lake, contract)
@@ -58,10 +68,8 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
     findings += [f"{len(found):,} values of {', '.join(columns)} repeat" for columns, found in shared.items()]
     metadata: dict[str, Any] = {
         "records_doubled": len(doubled),
-        "values_repeated": {", ".join(columns): len(found) for columns, found in shared.items()},
-        **({"doubled": doubled[:SAMPLE]} if doubled else {}),
-        # Named by a record that has the value: the value itself may be personal.
-        **{f"repeated_{'_'.join(columns)}": found[:SAMPLE] for columns, found in shared.items()},
+        "values_repeated": sum(map(len, shared.values())),
+        **({"sample": _sample(contract, doubled, shared)} if findings else {}),
     }
     return dg.AssetCheckResult(
         passed=not findings,
@@ -69,6 +77,16 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
         description="; ".join(findings) or None,
         metadata=metadata,
     )
+
+
+def _sample(
+    contract: TableContract, doubled: Sequence[str], shared: Mapping[tuple[str, ...], Sequence[str]]
+) -> dg.TableMetadataValue:
+    """Repeated values are named by a record that has them: they may be personal themselves."""
+    rows = [{"repeats": contract.record_key, "record": record} for record in doubled[:SAMPLE]]
+    for columns, found in shared.items():
+        rows += [{"repeats": ", ".join(columns), "record": record} for record in found[:SAMPLE]]
+    return records_table(rows, ("repeats", "record"))
 
 
 def _repeated(connection: "duckdb.DuckDBPyConnection", contract: TableContract, columns: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autocorp_assets.settings import Settings
+from autocorp_assets.cli.local_only import local_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,12 +47,13 @@ def demo(
 
     from autocorp_assets.operations.demo import Demo
 
+    settings = local_settings("demo", instead="There `autocorp sync` makes a pass and `autocorp reconcile` proves it.")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _display(console) as (on_step, on_progress):
         report = _run(
             Demo(
                 # Its exports are for no other landing folder than its own.
-                settings=Settings().model_copy(update={"landing": None}),
+                settings=settings.model_copy(update={"landing": None}),
                 customers=customers,
                 orders=orders,
                 seed=seed,

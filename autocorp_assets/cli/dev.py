@@ -25,6 +25,8 @@ def dev(
 ) -> None:
     """Run source, replicator and Dagster with all sensors on; prints the URL when it is ready.
 
+    With AUTOCORP_DEPLOYMENT=aws only Dagster runs here: DMS, DataSync and Glue do the rest.
+
     Ctrl-C stops all of it; what is under way is taken up again by the next start or by `autocorp sync`.
     """
     from autocorp_assets.operations.platform import run_platform
@@ -35,13 +37,17 @@ def dev(
     try:
         with run_platform(settings, port=port, say=_say) as platform:
             _say(f"ready: {platform.url}")
-            _say(f"  source   {platform.source.dsn_without_password}")
-            _say(f"  landing  {settings.landing_folder}  (drop CSV exports here)")
+            if platform.source is None:
+                _say(f"  lake     {settings.lake}")
+            else:
+                _say(f"  source   {platform.source.dsn_without_password}")
+                _say(f"  landing  {settings.landing_folder}  (drop CSV exports here)")
             _say(f"  logs     {settings.logs_folder}")
             _say("  Ctrl-C stops all of it")
             platform.watch()
     except KeyboardInterrupt:
-        _say("stopped: Dagster, the replicator and, if it was started here, the source")
+        local = ", the replicator and, if it was started here, the source"
+        _say(f"stopped: Dagster{local if settings.deployment == 'local' else ''}")
 
 
 def _interrupt(*_: object) -> NoReturn:

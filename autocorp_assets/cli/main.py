@@ -85,6 +85,8 @@ for _module in (
     "reload",
     "reconcile",
     "status",
+    "report",
+    "doctor",
     "audit",
     "trace",
     "quarantine",

@@ -70,12 +70,11 @@ def _compared(
     on_progress: Progress,
 ) -> Iterator[TableReconciliation]:
     from autocorp_assets.contracts import TABLES
+    from autocorp_assets.deployments import source_ports
     from autocorp_assets.lake.storage import LakeStorage
     from autocorp_assets.reconciliation.keys import KeyRange
     from autocorp_assets.reconciliation.reconcile import Reconciler
     from autocorp_assets.reconciliation.source_table import SourceTable
-    from autocorp_assets.resources.local_replication import LocalReplication
-    from autocorp_assets.resources.local_source import LocalSource
 
     if unknown := [name for name in tables or () if name not in TABLES]:
         message = f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}"
@@ -86,13 +85,14 @@ def _compared(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     settings = Settings()
+    source, replication = source_ports(settings)
     reconciler = Reconciler(
         lake=LakeStorage(settings.lake),
-        replication=LocalReplication(settings=settings),
+        replication=replication,
         deadline_seconds=deadline,
         on_progress=on_progress,
     )
-    with LocalSource(settings=settings).connect(statement_seconds=statement) as connection:
+    with source.connect(statement_seconds=statement) as connection:
         for contract, keys in zip(contracts, ranges, strict=True):
             yield reconciler.compare(SourceTable.of(connection, contract), keys)
 

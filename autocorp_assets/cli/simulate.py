@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autocorp_assets.settings import Settings
+from autocorp_assets.cli.local_only import local_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,8 +44,9 @@ def simulate(
     from autocorp_assets.local.generator.traffic import simulate as run
     from autocorp_assets.local.source.connection import open_source
 
+    settings = local_settings("simulate", instead="There the business itself writes to the source.")
     errors = Console(stderr=True)
-    with open_source(Settings()) as source, Progress(console=errors, transient=True) as bar:
+    with open_source(settings) as source, Progress(console=errors, transient=True) as bar:
         task = bar.add_task("transactions", total=None)
         counts = run(
             source.dsn,
@@ -77,7 +78,8 @@ def exports(
     from autocorp_assets.local.generator.exports import write_customers, write_sales_orders
     from autocorp_assets.local.generator.landing import FileManifest
 
-    landing = Settings().landing_folder
+    instead = "There exports arrive where the source of the DataSync tasks is: put files there."
+    landing = local_settings("exports", instead=instead).landing_folder
     date, dirt = (day or datetime.now(UTC)).date(), USUAL_RATES if dirty else None
     written: list[FileManifest] = []
     if customers:

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autocorp_assets.settings import Settings
+from autocorp_assets.cli.local_only import local_settings
 
 if TYPE_CHECKING:
     from autocorp_assets.local.source.postgres import EmbeddedPostgres
+    from autocorp_assets.settings import Settings
 
+INSTEAD = (
+    "There the source is the database behind the DMS task, which secret AUTOCORP_AWS_SOURCE_SECRET names: use its own "
+    "tools; `autocorp doctor` says whether it can be reached."
+)
 app = typer.Typer(name="source", help="The PostgreSQL that the lake is fed from.", no_args_is_help=True)
 
 
@@ -25,7 +30,7 @@ def start() -> None:
     """
     from autocorp_assets.local.source.connection import ensure_seeded
 
-    server = _embedded(Settings())
+    server = _embedded(local_settings("source start", instead=INSTEAD))
     was_started = server.start(guarded=False)
     was_seeded = ensure_seeded(server.dsn)
     typer.echo(f"PostgreSQL {'is running' if was_started else 'was running already'}: {server.dsn}")
@@ -40,7 +45,7 @@ def stop() -> None:
 
     Example: autocorp source stop
     """
-    server = _embedded(Settings())
+    server = _embedded(local_settings("source stop", instead=INSTEAD))
     was_running = server.is_running()
     server.stop()
     typer.echo("PostgreSQL has stopped." if was_running else "PostgreSQL was not running.")
@@ -55,7 +60,7 @@ def dsn() -> None:
 
     Example: psql "$(autocorp source dsn)"
     """
-    typer.echo(_address(Settings())[0])
+    typer.echo(_address(local_settings("source dsn", instead=INSTEAD))[0])
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -70,7 +75,7 @@ def psql(context: typer.Context) -> None:
     """
     from autocorp_assets.local.source.launch import installed_programs
 
-    address, environment = _address(Settings())
+    address, environment = _address(local_settings("source psql", instead=INSTEAD))
     program = str(installed_programs() / "psql")
     # A new process image: Ctrl-C, job control and the exit code are psql's own.
     os.execve(program, [program, f"--dbname={address}", *context.args], environment)  # noqa: S606 - no shell wanted

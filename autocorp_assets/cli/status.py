@@ -72,6 +72,7 @@ def table_statuses(settings: Settings) -> list[TableStatus]:
 def _table_status(
     lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
 ) -> TableStatus:
+    from autocorp_assets.lake.measures import row_count
     from autocorp_assets.lake.quarantine import Quarantine
     from autocorp_assets.lake.snapshots import read_snapshot
 
@@ -79,7 +80,7 @@ def _table_status(
     oldest = lake.oldest(pending)
     return TableStatus(
         table=contract.name,
-        rows=None if snapshot is None else parquet_rows(snapshot.files),
+        rows=None if snapshot is None else row_count(snapshot.files),
         commit=snapshot.commit if snapshot else None,
         committed_at=snapshot.committed_at.isoformat() if snapshot else None,
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
@@ -90,19 +91,9 @@ def _table_status(
     )
 
 
-def parquet_rows(files: Iterable[str]) -> int:
-    """Rows by the files' footers."""
-    import pyarrow.parquet as pq
-
-    from autocorp_assets.lake.file_system import open_location
-
-    places = [open_location(file) for file in files]
-    return sum(pq.read_metadata(path, filesystem=file_system).num_rows for file_system, path in places)
-
-
 def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict[str, LastChecks]:
     """From the event log; without an instance there are none, and none is made."""
-    if not settings.dagster_folder.is_dir():
+    if settings.shared_dagster_home is None and not settings.dagster_folder.is_dir():
         return {contract.name: LastChecks() for contract in contracts}
     from autocorp_assets.checks.curated import check_specs
     from autocorp_assets.operations.instance import open_instance
@@ -136,10 +127,10 @@ def status_command(
     "rows", "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
     "checks": {"passed", "failed", "failing"}}]}
     """
-    from autocorp_assets.resources.local_replication import LocalReplication
+    from autocorp_assets.deployments import source_ports
 
     settings = Settings()
-    port = LocalReplication(settings=settings)
+    _, port = source_ports(settings)
     replication, retained = port.state(), port.retained_log()
     tables = table_statuses(settings)
     if as_json:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autocorp_assets.cli.local_only import local_settings
+
 if TYPE_CHECKING:
     from autocorp_assets.operations.torture.run import TortureReport
 
@@ -44,6 +46,7 @@ def torture(
     """
     from autocorp_assets.operations.torture.run import Torture, default_folder
 
+    local_settings("torture", instead="There `autocorp reconcile` compares every row while everything goes on.")
     report = Torture(
         folder=(folder or default_folder()).expanduser().resolve(),
         minutes=minutes,

@@ -320,7 +320,7 @@ SYSTEM_LINEAGE = (
         name=RECORD_KEY,
         source_type="TEXT",
         required=True,
-        description="Identity over both systems: db:<primary key> or csv:<key>.",
+        description="Identity over both systems: `db:<primary key>` or `csv:<key>`.",
     ),
     Column(
         name=SOURCE_SYSTEM,

@@ -6,7 +6,16 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.table_metadata import DATABASE_NAME, column_schema, curated_lineage
+from autocorp_assets.record_tables import records_table
+from autocorp_assets.table_metadata import (
+    DATABASE_NAME,
+    column_schema,
+    contract_reference,
+    curated_lineage,
+    source_columns,
+    try_query,
+    zone_tags,
+)
 
 
 def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) -> dg.AssetSpec:
@@ -22,15 +31,21 @@ def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) 
         group_name="curated",
         kinds={"spark", str(contract.format), "parquet"},
         owners=[contract.owner],
-        tags={"zone": "curated"},
+        tags=zone_tags("curated", contract),
         automation_condition=condition,
         metadata={
             "dagster/column_schema": column_schema(contract, contract.lake_columns),
             "dagster/column_lineage": curated_lineage(contract),
+            "dagster/code_references": contract_reference(contract),
             "dagster/table_name": f"{DATABASE_NAME}.{contract.name}",
+            "columns_are_made_of": records_table(
+                [{"column": name, "in the source": ", ".join(of)} for name, of in source_columns(contract).items()],
+                ("column", "in the source"),
+            ),
             "path": contract.lake_path,
             "record_key": contract.record_key,
             "partitioned_by": list(contract.partition_columns),
             "contract_version": contract.version,
+            "try_it": try_query(contract.name),
         },
     )

@@ -10,22 +10,20 @@ from pydantic import Field
 from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
 from autocorp_assets.checks.curated import check_specs, check_table, still_holding
 from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.curated.metadata import (
+    ROW_COUNTS,
+    files_metadata,
+    quality_metadata,
+    quarantine_metadata,
+    seconds_metadata,
+    size_metadata,
+    unknown_columns_metadata,
+)
 from autocorp_assets.curated.specs import curated_spec
-from autocorp_assets.lake.snapshots import read_snapshot
+from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.ports import JobOutcome, JobRunner, Query
 from spark_jobs.plan import TablePlan
-
-ROW_COUNTS = (
-    "rows_read",
-    "rows_applied",
-    "rows_unchanged",
-    "rows_superseded",
-    "rows_duplicate",
-    "rows_quarantined",
-    "rows_repaired",
-)
-"""Of rows read, each is applied, unchanged, superseded, duplicate or quarantined; repaired ones count there too."""
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 
@@ -84,7 +82,8 @@ def curated_tables(
         idle = [contract for contract in selected if plans[contract.name].is_empty]
         yield from _unchanged(context, idle, lake, query)
         if outcome is not None:
-            yield from _curated(context, outcome, [contracts[plan.table] for plan in pending], lake, query)
+            told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
+            yield from _curated(context, outcome, told, lake, query)
             _raise_for_bad(outcome, pending, retry_delay_seconds)
 
     return curate
@@ -127,7 +126,12 @@ def _unchanged(
         yield dg.MaterializeResult(
             asset_key=curated_key(contract.name),
             data_version=dg.DataVersion(snapshot.commit),
-            metadata={**dict.fromkeys(ROW_COUNTS, 0), "commit": snapshot.commit, **_where(contract, lake)},
+            metadata={
+                **dict.fromkeys(ROW_COUNTS, 0),
+                **size_metadata(snapshot),
+                "commit": snapshot.commit,
+                **_where(contract, lake),
+            },
         )
         yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context), query=query)
         yield from still_holding(contract, context.instance, _checks(context))
@@ -136,20 +140,44 @@ def _unchanged(
 def _curated(
     context: dg.AssetExecutionContext,
     outcome: JobOutcome,
-    contracts: Sequence[TableContract],
+    plans: Mapping[dg.AssetKey, tuple[TableContract, TablePlan]],
     lake: LakeStorage,
     query: Query,
 ) -> Results:
-    by_key = {curated_key(contract.name): contract for contract in contracts}
     for result in outcome.results:
-        contract = by_key[_key(result)]
+        contract, plan = plans[_key(result)]
         metadata = dict(result.metadata or {})
-        yield result._replace(metadata={**metadata, **_where(contract, lake), "job_log": _log(outcome)})
+        files = _files(metadata)
+        snapshot = read_snapshot(lake.root, contract)
+        found = _found(contract, plan, metadata, snapshot, lake) if snapshot else {}
+        shown = {name: value for name, value in metadata.items() if name != "unknown_columns"}
+        yield result._replace(
+            metadata={
+                **shown,
+                **files_metadata(files),
+                **found,
+                **_where(contract, lake),
+                "job_log": _log(outcome),
+            }
+        )
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
-        if snapshot := read_snapshot(lake.root, contract):
-            yield from check_table(
-                contract, snapshot=snapshot, files=_files(metadata), selected=_checks(context), query=query
-            )
+        if snapshot:
+            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context), query=query)
+
+
+def _found(
+    contract: TableContract, plan: TablePlan, reported: Mapping[str, object], snapshot: Snapshot, lake: LakeStorage
+) -> dict[str, Any]:
+    """What the job's own numbers mean, and what the table is now."""
+    counts = _counts(reported)
+    committed = range(plan.checkpoint.revision + 1, snapshot.revision + 1)
+    return {
+        **size_metadata(snapshot),
+        **quality_metadata(counts),
+        **seconds_metadata({name: _plain(value) for name, value in reported.items()}),
+        **quarantine_metadata(lake, contract, rows=counts.get("rows_quarantined", 0), revisions=committed),
+        **unknown_columns_metadata(_plain(reported.get("unknown_columns")) or (), snapshot.columns),
+    }
 
 
 def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_delay_seconds: float) -> None:
@@ -170,7 +198,7 @@ def _raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_dela
             "errors": {table.table: str(table) for table in bad},
         },
     )
-    if outcome.ended is None:
+    if outcome.ended is None or not outcome.retry_soon:
         raise failure
     # Data that is refused once is refused again; only a process that died deserves a second try: commits are
     # atomic, and the second run plans anew. Not a RetryPolicy, which Dagster applies to Ctrl-C as well.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autocorp_assets.resources.ports import ReadOnlySource, Replication
     from autocorp_assets.settings import Settings
 
 
@@ -22,3 +23,16 @@ def deployment_resources(settings: Settings, *, exports_are_whole: bool = False)
     from autocorp_assets.deployments.local import local_resources
 
     return local_resources(settings, exports_are_whole=exports_are_whole)
+
+
+def source_ports(settings: Settings) -> tuple[ReadOnlySource, Replication]:
+    """The source and its replication alone, for commands that should not wait for all of Dagster."""
+    if settings.deployment == "aws":
+        from autocorp_assets.deployments.aws import aws_replication, aws_source
+
+        source = aws_source(settings)
+        return source, aws_replication(settings, source)
+    from autocorp_assets.resources.local_replication import LocalReplication
+    from autocorp_assets.resources.local_source import LocalSource
+
+    return LocalSource(settings=settings), LocalReplication(settings=settings)

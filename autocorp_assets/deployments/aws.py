@@ -11,23 +11,32 @@ from autocorp_assets.resources.aws.dms_replication import DmsReplication
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
 from autocorp_assets.resources.aws.sns_alerts import SnsAlerts
 from autocorp_assets.resources.aws.source import SecretSource
+from autocorp_assets.resources.ports import ReadOnlySource
 from autocorp_assets.settings import Settings
 
 
 def aws_resources(settings: Settings) -> dict[str, object]:
     """Resources by the names under which assets and sensors ask for them. Making them talks to nobody."""
     aws = settings.aws
-    source = SecretSource(secret=aws.source_secret, root_certificate=aws.source_root_certificate)
+    source = aws_source(settings)
     return {
         "lake": LakeStorage(settings.lake),
         "query": deployment_query(settings),
         "source": source,
         "alerts": SnsAlerts(topic=aws.alerts_topic),
         "metrics": CloudwatchMetrics(namespace=aws.metrics_namespace, deployment=settings.deployment),
-        "replication": DmsReplication(
-            task=aws.replication_task, lake=str(settings.lake), slot=settings.slot, source=source
-        ),
+        "replication": aws_replication(settings, source),
         "job_runner": GlueJobRunner(settings=settings, deadline_seconds=settings.aws.job_deadline_minutes * 60),
         "transfer": DatasyncTransfer(settings=settings),
         "arrival_events": SqsArrivals(settings=settings),
     }
+
+
+def aws_source(settings: Settings) -> SecretSource:
+    aws = settings.aws
+    return SecretSource(secret=aws.source_secret, root_certificate=aws.source_root_certificate)
+
+
+def aws_replication(settings: Settings, source: ReadOnlySource) -> DmsReplication:
+    task = settings.aws.replication_task
+    return DmsReplication(task=task, lake=str(settings.lake), slot=settings.slot, source=source)

@@ -66,14 +66,9 @@ class _Log:
 
 
 def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | None:
-    delta = _open(uri)
+    delta = _open_at(uri, table, as_of)
     if delta is None:
         return None
-    if as_of is not None:
-        version = _version_at(uri, delta.version(), table, as_of)
-        if version is None:
-            return None
-        delta = DeltaTable(uri, version=version)
     _refuse_unreadable(delta, table)
     head = _head(uri, delta.version())
     actions = pa.table(delta.get_add_actions(flatten=True))
@@ -88,8 +83,13 @@ def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | No
         checkpoint=head.checkpoint,
         files=tuple(f"{uri}/{name}" for name in names),
         file_sizes=tuple(actions["size_bytes"].to_pylist()),
-        columns={column.name: _spark_type(column.type) for column in delta.schema().fields},
+        columns=_columns(delta),
     )
+
+
+def read_columns(uri: str, table: str, as_of: datetime | None) -> dict[str, str] | None:
+    delta = _open_at(uri, table, as_of)
+    return None if delta is None else _columns(delta)
 
 
 def read_head(uri: str, table: str) -> Head | None:
@@ -111,6 +111,18 @@ def _open(uri: str) -> DeltaTable | None:
         return DeltaTable(uri)
     except TableNotFoundError:
         return None
+
+
+def _open_at(uri: str, table: str, as_of: datetime | None) -> DeltaTable | None:
+    delta = _open(uri)
+    if delta is None or as_of is None:
+        return delta
+    version = _version_at(uri, delta.version(), table, as_of)
+    return None if version is None else DeltaTable(uri, version=version)
+
+
+def _columns(delta: DeltaTable) -> dict[str, str]:
+    return {column.name: _spark_type(column.type) for column in delta.schema().fields}
 
 
 def _version_at(uri: str, newest: int, table: str, as_of: datetime) -> int | None:

@@ -34,9 +34,7 @@ def read_snapshot(uri: str, table: str, as_of: datetime | None) -> Snapshot | No
     hudi = _open_settled(uri, table)
     instants = _completed(hudi, as_of) if hudi else []
     if hudi is None or not instants:
-        if as_of is not None and _is_archived(uri):
-            message = f"{table}: history at {as_of:%Y-%m-%d %H:%M:%S} UTC is no longer kept"
-            raise TableNotReadable(message)
+        _refuse_archived(uri, table, as_of)
         return None
     # Pinned to the instant: a write that ends or starts meanwhile adds files of a later one.
     slices = hudi.get_file_slices(HudiReadOptions().with_as_of_timestamp(instants[0].timestamp))
@@ -66,6 +64,15 @@ def read_head(uri: str, table: str) -> Head | None:  # noqa: ARG001
         committed_at=_time(instants[0]),
         checkpoint=_checkpoint(hudi, instants),
     )
+
+
+def read_columns(uri: str, table: str, as_of: datetime | None) -> dict[str, str] | None:
+    hudi = _open_settled(uri, table)
+    instants = _completed(hudi, as_of) if hudi else []
+    if hudi is None or not instants:
+        _refuse_archived(uri, table, as_of)
+        return None
+    return _columns(hudi, instants)
 
 
 def read_commits(uri: str, limit: int) -> list[CommitInfo]:
@@ -134,6 +141,13 @@ def _is_whole(hudi: HudiTable, instant: HudiInstant) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _refuse_archived(uri: str, table: str, as_of: datetime | None) -> None:
+    """Of a time before the oldest commit: the table was not there yet only if no commit has left the timeline."""
+    if as_of is not None and _is_archived(uri):
+        message = f"{table}: history at {as_of:%Y-%m-%d %H:%M:%S} UTC is no longer kept"
+        raise TableNotReadable(message)
 
 
 def _is_archived(uri: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts.model import TableContract
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 MASK = "•••"
 """Stands for a value that is there and not shown."""
+_JUDGED = """
+    FROM quarantine SELECT *, coalesce(revision, 0) AS judged_as WHERE judged_as <= getvariable('revision')
+"""
 _NOW = """
-    WITH judged AS (
-        FROM quarantine SELECT *, coalesce(revision, 0) AS judged_as WHERE judged_as <= getvariable('revision')
-    ),
-    newest AS (FROM judged SELECT file, max(judged_as) AS judged_as GROUP BY file)
+    WITH newest AS (FROM judged SELECT file, max(judged_as) AS judged_as GROUP BY file)
     FROM judged SEMI JOIN newest USING (file, judged_as) SELECT * WHERE position IS NOT NULL
 """
 
@@ -62,6 +62,15 @@ class QuarantineGroup:
     last: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuarantineDay:
+    """Rows that were first kept out for a reason on one day (UTC). A row with two reasons is in two of them."""
+
+    day: date
+    reason: str
+    rows: int
+
+
 @dataclass(frozen=True)
 class Quarantine:
     """One table's quarantine as it is now."""
@@ -86,6 +95,25 @@ class Quarantine:
             QuarantineGroup(table=self.contract.name, file=file, reason=reason, rows=rows, first=first, last=last)
             for file, reason, rows, first, last in found
         ]
+
+    def trend(self, since: date) -> list[QuarantineDay]:
+        """Rows by reason and the day on which they were first kept out, from a day on, whatever became of them since.
+
+        Args:
+            since: a day, UTC.
+        """
+        found = self._ask(
+            """
+            SELECT day, reason, count(*) FROM (
+                SELECT file, position, reason, min(quarantined_at)::DATE AS day
+                FROM (SELECT file, position, unnest(reasons) AS reason, quarantined_at FROM judged)
+                WHERE position IS NOT NULL GROUP BY file, position, reason
+            )
+            WHERE day >= $since GROUP BY day, reason ORDER BY day, reason
+            """,
+            since=since,
+        )
+        return [QuarantineDay(day=day, reason=reason, rows=rows) for day, reason, rows in found]
 
     def files(self) -> dict[str, int]:
         """Number of rows by file."""
@@ -141,6 +169,7 @@ class Quarantine:
         head = read_head(self.lake.root, self.contract)
         with _connected(self.lake, self.contract) as connection:
             connection.execute("SET VARIABLE revision = $revision", {"revision": head.revision if head else -1})
+            connection.execute(f"CREATE VIEW judged AS {_JUDGED}")
             connection.execute(f"CREATE VIEW now AS {_NOW}")
             return connection.execute(sql, parameters or None).fetchall()
 

@@ -14,7 +14,16 @@ from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.file_system import location
 from autocorp_assets.lake.versions import CommitInfo, Head, Snapshot, TableNotReadable
 
-__all__ = ["CommitInfo", "Head", "Snapshot", "TableNotReadable", "commits", "read_head", "read_snapshot"]
+__all__ = [
+    "CommitInfo",
+    "Head",
+    "Snapshot",
+    "TableNotReadable",
+    "commits",
+    "read_columns",
+    "read_head",
+    "read_snapshot",
+]
 
 
 def read_snapshot(root: str | Path, contract: TableContract, as_of: datetime | None = None) -> Snapshot | None:
@@ -35,6 +44,15 @@ def read_snapshot(root: str | Path, contract: TableContract, as_of: datetime | N
 def read_head(root: str | Path, contract: TableContract) -> Head | None:
     """Newest commit and checkpoint of the table; cheaper than a snapshot, since it lists no data files."""
     return _reader(contract).read_head(location(root, contract.lake_path), contract.name)
+
+
+def read_columns(root: str | Path, contract: TableContract, as_of: datetime | None = None) -> dict[str, str] | None:
+    """The table's columns and types at a time, as `Snapshot.columns`; far cheaper than a snapshot: no data is listed.
+
+    Raises:
+        TableNotReadable: the history at that time is no longer kept.
+    """
+    return _reader(contract).read_columns(location(root, contract.lake_path), contract.name, as_of)
 
 
 def commits(root: str | Path, contract: TableContract, limit: int) -> list[CommitInfo]:

@@ -19,7 +19,12 @@ WATCH_SECONDS = 5.0
 
 
 def prepare_home(settings: Settings) -> Path:
-    """DAGSTER_HOME of the data folder, with the project's dagster.yaml in it and in the environment."""
+    """DAGSTER_HOME, also in the environment: the data folder's, with the project's dagster.yaml in it.
+
+    One that the `aws` deployment shares with other machines is taken as it is configured.
+    """
+    if settings.shared_dagster_home is not None:
+        return settings.shared_dagster_home
     home = settings.dagster_folder
     home.mkdir(parents=True, exist_ok=True)
     wanted = (PROJECT_FOLDER / INSTANCE_CONFIG).read_bytes()
@@ -42,12 +47,16 @@ def open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
 
 
 @contextmanager
-def without_dead_runs(instance: dg.DagsterInstance) -> Generator[None]:
+def without_dead_runs(settings: Settings, instance: dg.DagsterInstance) -> Generator[None]:
     """Keep runs of killed processes from holding the writer's slot, before and while inside.
 
     A headless command has no daemon to do so, and would otherwise wait for ever for a slot whose
-    holder is gone. Runs of a live `autocorp dev` are left alone.
+    holder is gone. Runs of a live `autocorp dev` are left alone. Of an instance that is shared nothing
+    is touched: processes of its runs are on other machines, and its own daemon watches them.
     """
+    if settings.shared_dagster_home is not None:
+        yield
+        return
     from autocorp_assets.automation.dead_runs import fail_dead_runs
 
     fail_dead_runs(instance)

@@ -1,4 +1,4 @@
-"""The whole platform of one machine as children of one process: source, replicator, Dagster."""
+"""The platform as children of one process: source, replicator and Dagster, or on AWS Dagster alone."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ class Platform:
     """What runs, until the surrounding `with` ends."""
 
     url: str
-    source: Source
+    source: Source | None
+    """Of the local deployment."""
     kept: Sequence[Kept]
 
     def watch(self) -> NoReturn:
@@ -99,24 +100,15 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
         HomeInUseError: the data folder is in use.
         SourceError: the source is not fit to be read from.
         JarError: what Spark needs cannot be fetched.
+        SettingsError: the settings of the aws deployment cannot be used.
     """
-    from autocorp_assets.contracts import TABLES
-    from autocorp_assets.local.replicator.source import PUBLICATION
-    from autocorp_assets.local.source.preflight import require_ready
-    from autocorp_assets.local.spark_runtime import prepare
-
     require_free(port)
     with ExitStack() as stack:
         stack.enter_context(hold_home(settings.home_folder))
-        prepare(settings)
-        say("starting the source")
-        source = stack.enter_context(open_source(settings))
-        if not source.is_embedded:
-            require_ready(source.dsn, TABLES.values(), slot=settings.slot, publication=PUBLICATION)
-        say("starting the replicator")
-        replicator = KeptProcess(name="the replicator", launch=partial(_replicator, settings, source), say=say)
-        replicator.start()
-        stack.callback(replicator.stop)
+        local = _start_local_parts(stack, settings, say) if settings.deployment == "local" else _LocalParts()
+        if settings.deployment == "aws":
+            # Here rather than in the log of Dagster's code server.
+            say(f"lake {settings.aws.lake}; DMS, DataSync and Glue do the work")
         say("starting Dagster")
         dagster = KeptProcess(
             name="Dagster", launch=partial(_dagster, settings, port), say=say, ailment=CodeServer().ailment
@@ -124,12 +116,39 @@ def run_platform(settings: Settings, *, port: int, say: Say) -> Generator[Platfo
         url = f"http://{HOST}:{port}"
         stack.callback(dagster.stop)
         wait_until_ready(url, dagster.start())
-        stack.enter_context(_archive(settings))
-        kept: list[Kept] = [replicator, dagster]
-        if source.is_embedded:
-            # First: without it the others only wait.
-            kept.insert(0, KeptSource(server=embedded(settings), say=say, on_moved=replicator.stop))
-        yield Platform(url=url, source=source, kept=kept)
+        if settings.deployment == "local":
+            stack.enter_context(_archive(settings))
+        yield Platform(url=url, source=local.source, kept=[*local.kept, dagster])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LocalParts:
+    """What runs beside Dagster."""
+
+    source: Source | None = None
+    kept: Sequence[Kept] = ()
+
+
+def _start_local_parts(stack: ExitStack, settings: Settings, say: Say) -> _LocalParts:
+    from autocorp_assets.contracts import TABLES
+    from autocorp_assets.local.replicator.source import PUBLICATION
+    from autocorp_assets.local.source.preflight import require_ready
+    from autocorp_assets.local.spark_runtime import prepare
+
+    prepare(settings)
+    say("starting the source")
+    source = stack.enter_context(open_source(settings))
+    if not source.is_embedded:
+        require_ready(source.dsn, TABLES.values(), slot=settings.slot, publication=PUBLICATION)
+    say("starting the replicator")
+    replicator = KeptProcess(name="the replicator", launch=partial(_replicator, settings, source), say=say)
+    replicator.start()
+    stack.callback(replicator.stop)
+    if not source.is_embedded:
+        return _LocalParts(source=source, kept=[replicator])
+    # The source first: without it the others only wait.
+    kept_source = KeptSource(server=embedded(settings), say=say, on_moved=replicator.stop)
+    return _LocalParts(source=source, kept=[kept_source, replicator])
 
 
 def require_free(port: int) -> None:
@@ -185,11 +204,13 @@ def _dagster(settings: Settings, port: int) -> Guarded:
     from autocorp_assets.operations.instance import prepare_home
 
     home = prepare_home(settings)
+    url = settings.ui_url if "ui_url" in settings.model_fields_set else f"http://{HOST}:{port}"
+    folders = {"DAGSTER_HOME": str(home), "AUTOCORP_HOME": str(settings.home_folder)}
     return Guarded.start(
         [*_module("dagster"), "dev", "--host", HOST, "--port", str(port), "--workspace", "workspace.yaml"],
         name="Dagster",
         log=settings.logs_folder / "dagster.log",
-        env={**os.environ, "DAGSTER_HOME": str(home), "AUTOCORP_HOME": str(settings.home_folder)},
+        env={**os.environ, **folders, "AUTOCORP_UI_URL": url},
         cwd=PROJECT_FOLDER,
         grace_seconds=20,
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -105,7 +107,7 @@ def sync(
     contracts = _contracts(tables)
     started, began = time.monotonic(), time.time()
     steps = []
-    with open_instance(settings) as instance, without_dead_runs(instance):
+    with open_instance(settings) as instance, without_dead_runs(settings, instance):
         job = _job(settings, on_progress)
         for name, keys in _steps(contracts, with_exports=not reload):
             on_progress(name)
@@ -191,13 +193,15 @@ class _Step:
 
         started = time.monotonic()
         try:
-            result = job.execute_in_process(
-                instance=instance,
-                asset_selection=keys,
-                raise_on_error=False,
-                run_config=run_config,
-                tags={"autocorp/trigger": "sync"},
-            )
+            # What a job prints, Pipes prints here: standard output is the command's own.
+            with redirect_stdout(sys.stderr):
+                result = job.execute_in_process(
+                    instance=instance,
+                    asset_selection=keys,
+                    raise_on_error=False,
+                    run_config=run_config,
+                    tags={"autocorp/trigger": "sync"},
+                )
         except dg.DagsterExecutionInterruptedError as interrupted:
             raise KeyboardInterrupt from interrupted
         if any(_is_interruption(event) for event in result.all_events):
@@ -250,21 +254,26 @@ def _errors(contracts: Sequence[TableContract], steps: Sequence[_Step]) -> Mappi
 
 
 def _failures(step: _Step, contracts: Sequence[TableContract]) -> Iterator[tuple[str, str]]:
-    import dagster as dg
-
     events = step.failures()
     for event in events:
-        told = event.step_failure_data.user_failure_data
-        named = told.metadata.get("errors") if told else None
-        if isinstance(named, dg.JsonMetadataValue):
-            yield from ((table, str(error)) for table, error in json.loads(json.dumps(named.data)).items())
-            continue
-        text = (told.description if told else None) or root_cause(event.step_failure_data.error)
-        yield from ((table, text) for table in _fed_by(event.step_key or "", contracts))
+        yield from step_errors(event, contracts)
     if not events and not step.result.success:
         # A resource that could not be made: no step ever started.
         ended = next(event for event in step.result.all_events if event.is_job_failure)
         yield from ((contract.name, root_cause(ended.job_failure_data.error)) for contract in contracts)
+
+
+def step_errors(event: dg.DagsterEvent, contracts: Sequence[TableContract]) -> Iterator[tuple[str, str]]:
+    """(table, reason) of each table that a failed step left behind: those that it names, or all that it feeds."""
+    import dagster as dg
+
+    told = event.step_failure_data.user_failure_data
+    named = told.metadata.get("errors") if told else None
+    if isinstance(named, dg.JsonMetadataValue):
+        yield from ((table, str(error)) for table, error in json.loads(json.dumps(named.data)).items())
+        return
+    text = (told.description if told else None) or root_cause(event.step_failure_data.error)
+    yield from ((table, text) for table in _fed_by(event.step_key or "", contracts))
 
 
 def root_cause(error: dg.SerializableErrorInfo | None) -> str:

@@ -21,9 +21,9 @@ from sqlglot.tokens import Token, TokenType
 
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.rewrites import rewrite
+from autocorp_assets.query.view_files import VIEW_SCHEMA
 
-DEFAULT_SCHEMA = "autocorp"
-LAKE_SCHEMA = "autocorp_lake"
+DEFAULT_SCHEMA = VIEW_SCHEMA
 INFORMATION_SCHEMA = "information_schema"
 ATHENA_CATALOG = "awsdatacatalog"
 QUERY_STARTS = {"SELECT", "WITH", "VALUES", "TABLE", "("}

@@ -21,10 +21,11 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.parquet_dataset import open_dataset
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
-from autocorp_assets.query.dialect import DEFAULT_SCHEMA, LAKE_SCHEMA, MACROS, translate
+from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, translate
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.result import QueryResult
-from autocorp_assets.query.views import lake_catalog, load_views, tables_below
+from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEWS_FOLDER, tables_below, view_files, views_below
+from autocorp_assets.query.views import View, lake_catalog, load_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +69,7 @@ class LakeQuery:
 
     root: str | Path
     memory_limit: str = MEMORY_LIMIT
+    views: Path = VIEWS_FOLDER
 
     def connect(self, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
         """A connection with all tables and views, each table as it was at one moment; only reads are possible.
@@ -90,10 +92,12 @@ class LakeQuery:
             TableNotReadable: see `lake.snapshots.read_snapshot`.
         """
         started = time.perf_counter()
-        statement = translate(sql, catalog=lake_catalog())
-        needed = tables_below(statement.tables, load_views())
+        statement = translate(sql, catalog=lake_catalog(self.views))
+        needed = tables_below(statement.tables, view_files(self.views))
         snapshots = self._snapshots(needed, as_of)
-        with self.connect_to(snapshots) as connection:
+        connection, broken = self._open(snapshots)
+        with connection:
+            _refuse_broken(broken, statement.tables, load_views(self.views))
             try:
                 relation = connection.sql(statement.sql, params=[*statement.parameters, *parameters])
                 return QueryResult(
@@ -107,14 +111,22 @@ class LakeQuery:
                 raise QueryError(_for_analyst(error)) from error
 
     def _snapshots(self, tables: Iterable[str], as_of: datetime | None) -> dict[str, Snapshot | None]:
-        return {name: read_snapshot(self.root, TABLES[name], as_of) for name in tables}
+        # A view whose SQL is wrong may name what does not exist.
+        return {name: read_snapshot(self.root, TABLES[name], as_of) for name in tables if name in TABLES}
 
     def connect_to(self, snapshots: Mapping[str, Snapshot | None]) -> duckdb.DuckDBPyConnection:
-        """A connection to these versions of tables; the others are there too, but empty. Only reads are possible."""
+        """A connection to these versions of tables; the others are there too, but empty. Only reads are possible.
+
+        A view whose SQL is wrong is not there.
+        """
+        return self._open(snapshots)[0]
+
+    def _open(self, snapshots: Mapping[str, Snapshot | None]) -> tuple[duckdb.DuckDBPyConnection, dict[str, str]]:
+        """The connection, and what is wrong with the views that could not be made, by name."""
         connection = duckdb.connect(":memory:")
         existing = [snapshot for snapshot in snapshots.values() if snapshot and snapshot.files]
         local = [file for snapshot in existing if not snapshot.is_remote for file in snapshot.files]
-        statements = [
+        tables = [
             *SETTINGS_BEFORE_VIEWS,
             f"SET memory_limit = {_text(self.memory_limit)}",
             f"CREATE SCHEMA {LAKE_SCHEMA}",
@@ -122,20 +134,42 @@ class LakeQuery:
             f"SET search_path = '{DEFAULT_SCHEMA}'",
             *(f"CREATE MACRO {macro}" for macro in MACROS),
             *(sql for contract in TABLES.values() for sql in _table_views(contract, snapshots.get(contract.name))),
-            *(view.sql for view in load_views()),
-            f"SET allowed_paths = {_list(local)}",
-            *SETTINGS_AFTER_VIEWS,
         ]
         try:
             for snapshot in existing:
                 if snapshot.is_remote:
                     connection.register(_remote(snapshot.table), _open_remote(snapshot))
-            for statement in statements:
+            for statement in tables:
+                connection.execute(statement)
+            broken = _make_views(connection, load_views(self.views))
+            for statement in (f"SET allowed_paths = {_list(local)}", *SETTINGS_AFTER_VIEWS):
                 connection.execute(statement)
         except BaseException:
             connection.close()
             raise
-        return connection
+        return connection, broken
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, views: Iterable[View]) -> dict[str, str]:
+    """Makes the views that can be made, and says what is wrong with the others, by name: none stops another."""
+    broken: dict[str, str] = {}
+    for view in views:
+        if view.error:
+            broken[view.name] = view.error
+            continue
+        try:
+            connection.execute(view.sql)
+        except duckdb.Error as error:
+            broken[view.name] = _for_analyst(error)
+    return broken
+
+
+def _refuse_broken(broken: Mapping[str, str], tables: Iterable[tuple[str, str]], views: Sequence[View]) -> None:
+    """Raises QueryError for the first view below a query that could not be made: later ones may only follow from it."""
+    needed = views_below(tables, views)
+    for name in (view.name for view in views if view.name in needed and view.name in broken):
+        message = f"view {name} (queries/views/{name}.sql) is broken: {broken[name]}"
+        raise QueryError(message)
 
 
 def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator[str]:

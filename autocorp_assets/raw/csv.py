@@ -1,5 +1,6 @@
 """The raw CSV feeds: one asset a feed, filled by verified copies."""
 
+import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -37,7 +38,9 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
         transfer: dg.ResourceParam[Transfer],
         lake: dg.ResourceParam[LakeStorage],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        started = time.monotonic()
         outcome = transfer.transfer(feed.name, on_progress=context.log.info, ended=config.ended)
+        seconds = time.monotonic() - started
         for remark in outcome.remarks:
             context.log.warning(remark)
         for name, remedy in outcome.ignored.items():
@@ -47,7 +50,9 @@ def raw_feed(feed: CsvFeed, contract: TableContract) -> dg.AssetsDefinition:
             asset_key=key,
             metadata={
                 "transferred": list(outcome.transferred),
+                "transferred_files": len(outcome.transferred),
                 "transferred_bytes": outcome.bytes,
+                "seconds": round(seconds, 3),
                 "waiting": list(outcome.waiting),
                 "ignored": dict(outcome.ignored),
                 "files": len(deliveries),

@@ -31,11 +31,7 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="replicate_database",
         specs=[raw_table_spec(contract) for contract in contracts.values()],
-        check_specs=[
-            spec
-            for contract in contracts.values()
-            for spec in raw_check_specs(raw_table_key(contract.name), contract.name)
-        ],
+        check_specs=[spec for contract in contracts.values() for spec in raw_check_specs(contract)],
         can_subset=True,
         description="Wait until raw has passed the position that the source had at the start; never moves rows itself. "
         "With `reload: true` the selected tables are loaded anew first.",
@@ -80,13 +76,13 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
 def describe_raw_table(lake: LakeStorage, table: str) -> dict[str, dg.MetadataValue]:
     """What lies in raw of a table: files, bytes, rows of the newest complete load, where."""
     files = lake.raw_files(table_prefix(table))
+    newest_load = max(lake.load_manifests(table), key=lambda load: load.generation, default=None)
     return {
         "files": dg.MetadataValue.int(len(files)),
         "bytes": dg.MetadataValue.int(sum(file.size for file in files)),
         "newest_file": dg.MetadataValue.text(newest([file.name for file in files])),
-        "load_generation": dg.MetadataValue.int(
-            max((manifest.generation for manifest in lake.load_manifests(table)), default=0)
-        ),
+        "load_generation": dg.MetadataValue.int(newest_load.generation if newest_load else 0),
+        "load_rows": dg.MetadataValue.int(newest_load.rows if newest_load else 0),
         "path": dg.MetadataValue.path(f"{lake.root}/{table_prefix(table)}"),
     }
 

@@ -14,7 +14,14 @@ from autocorp_assets.contracts.raw_format import (
     feed_prefix,
     table_prefix,
 )
-from autocorp_assets.table_metadata import column_schema, csv_schema, raw_lineage
+from autocorp_assets.table_metadata import (
+    column_schema,
+    contract_reference,
+    csv_schema,
+    feed_lineage,
+    raw_lineage,
+    zone_tags,
+)
 
 CHANGE_COLUMNS = (
     Column(name=OP, source_type="TEXT", description="I, U or D; absent from load files."),
@@ -28,10 +35,17 @@ def source_spec(contract: TableContract) -> dg.AssetSpec:
     """The table in PostgreSQL, which the platform reads and never writes."""
     return dg.AssetSpec(
         key=source_key(contract.name),
-        description=f"{contract.description} In the PostgreSQL database `autocorp`.",
+        description=f"{contract.description} In the PostgreSQL database `autocorp`, which the platform only reads.",
         group_name="source",
-        kinds={"postgres"},
-        metadata={"dagster/column_schema": column_schema(contract, contract.columns)},
+        kinds={"postgres", "table"},
+        owners=[contract.owner],
+        tags=zone_tags("source", contract),
+        metadata={
+            "dagster/column_schema": column_schema(contract, contract.columns),
+            "dagster/table_name": f"autocorp.public.{contract.name}",
+            "dagster/code_references": contract_reference(contract),
+            "primary_key": contract.primary_key,
+        },
     )
 
 
@@ -39,10 +53,17 @@ def landing_spec(feed: CsvFeed, contract: TableContract) -> dg.AssetSpec:
     """Where another system leaves its exports."""
     return dg.AssetSpec(
         key=landing_key(feed.name),
-        description=f"{feed.description} Files `{feed.name}-YYYYMMDD.csv` in the landing folder.",
+        description=f"{feed.description} Files `{feed.name}-YYYYMMDD.csv`, left there by another system.",
         group_name="source",
         kinds={"csv", "file"},
-        metadata={"dagster/column_schema": csv_schema(feed, contract)},
+        owners=[contract.owner],
+        tags=zone_tags("source", contract),
+        metadata={
+            "dagster/column_schema": csv_schema(feed, contract),
+            "dagster/code_references": contract_reference(contract),
+            "file_names": feed.file_pattern().pattern,
+            "key": list(feed.key),
+        },
     )
 
 
@@ -55,8 +76,9 @@ def raw_table_spec(contract: TableContract) -> dg.AssetSpec:
         group_name="raw_database",
         kinds={"postgres", "parquet"},
         owners=[contract.owner],
-        tags={"zone": "raw"},
+        tags=zone_tags("raw", contract),
         metadata={
+            "dagster/code_references": contract_reference(contract),
             "dagster/column_schema": column_schema(contract, (*contract.columns, *CHANGE_COLUMNS)),
             "dagster/column_lineage": raw_lineage(contract),
             "dagster/table_name": f"raw.{contract.name}",
@@ -74,9 +96,11 @@ def raw_feed_spec(feed: CsvFeed, contract: TableContract) -> dg.AssetSpec:
         group_name="raw_csv",
         kinds={"csv", "file"},
         owners=[contract.owner],
-        tags={"zone": "raw"},
+        tags=zone_tags("raw", contract),
         metadata={
+            "dagster/code_references": contract_reference(contract),
             "dagster/column_schema": csv_schema(feed, contract),
+            "dagster/column_lineage": feed_lineage(feed),
             "dagster/table_name": f"raw.{feed.name}",
             "path": feed_prefix(feed.name),
         },

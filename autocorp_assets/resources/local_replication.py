@@ -37,6 +37,7 @@ class LocalReplication:
             should_run=status.phase is not Phase.STOPPED,
             summary=summary,
             silent_seconds=seconds_since(status.updated_at) if status.is_alive else None,
+            is_following=status.is_alive and status.phase is Phase.STREAMING,
         )
 
     def retained_log(self) -> RetainedLog | None:

@@ -78,6 +78,8 @@ class ReplicationState:
     """What a person has to do, where a restart does not mend it."""
     tables_in_error: tuple[str, ...] = ()
     """Tables that have dropped out while the others go on."""
+    is_following: bool = False
+    """It is in touch with the source and past its loads: while nothing arrives, nothing has happened there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +263,8 @@ class JobOutcome:
     """Where its output is."""
     tail: str = ""
     """Last lines of the output; empty when it ended well."""
+    retry_soon: bool = True
+    """Whether a job that died is worth a second one at once; where jobs cost money, automation asks again later."""
 
 
 class JobError(RuntimeError):

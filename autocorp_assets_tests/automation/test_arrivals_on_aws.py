@@ -16,9 +16,11 @@ from autocorp_assets.deployments.aws import aws_resources
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.ports import EndedTransfer
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.arrival_events import lose, make_queue, send, take_all, url, waiting
+from autocorp_assets_tests.fakes.datasync import make_task
 from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws
 
 pytestmark = pytest.mark.aws
@@ -210,6 +212,26 @@ def test_without_a_landing_place_in_s3_csv_arrivals_asks_nobody(aws: FakeAws, aw
 
     assert isinstance(result, dg.SkipReason)
     assert not aws.faults.requests
+
+
+def test_an_export_in_the_landing_place_is_requested_once_and_no_more_when_raw_has_it(
+    aws_settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AUTOCORP_AWS_LANDING", f"s3://{LAKE_BUCKET}/landing")
+    make_task("customers", source=f"s3://{LAKE_BUCKET}/landing", lake=str(aws_settings.lake))
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="landing/customers-20241121.csv", Body=b"x")
+    transfer = DatasyncTransfer(settings=Settings(deployment="aws"), poll_seconds=0.001)
+    sensor = transfer_sensor(FEEDS, pace=AWS)
+    context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources={"transfer": transfer})
+
+    first, second = sensor(context), sensor(context)
+
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(second, dg.RunRequest)
+    assert first.asset_selection == [dg.AssetKey(["raw", "csv", "customers"])]
+    assert second.run_key == first.run_key
+    transfer.transfer("customers", on_progress=lambda _: None)
+    assert isinstance(sensor(context), dg.SkipReason)
 
 
 def test_the_deployment_ticks_slowly_and_transfers_every_hour(aws: FakeAws, aws_settings: Settings):

@@ -57,6 +57,12 @@ def customers() -> Callable[..., pl.DataFrame]:
     return lambda *changes: frame(TABLES["customers"], *({**CUSTOMER, **change} for change in changes))
 
 
+def shown_rows(value: dg.MetadataValue) -> list[dict[str, object]]:
+    """The rows of a table in a result's metadata."""
+    assert isinstance(value, dg.TableMetadataValue)
+    return [dict(record.data) for record in value.records]
+
+
 def run_alone(
     checks: list[dg.AssetChecksDefinition], lake: LakeStorage, config: dict | None = None
 ) -> dict[str, dg.AssetCheckEvaluation]:

@@ -9,7 +9,7 @@ from autocorp_assets.checks.accounting import accounting_checks, judge_accountin
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.lake.accounting import table_accounting
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets_tests.checks.conftest import run_alone
+from autocorp_assets_tests.checks.conftest import run_alone, shown_rows
 from autocorp_assets_tests.curated.conftest import PARTS, load
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from spark_jobs.checkpoint import Checkpoint
@@ -56,6 +56,8 @@ def test_an_account_that_does_not_add_up_fails(ledger):
 
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert f"{LOAD} (read 3, run run of db-1)" in (result.description or "")
+    (row,) = shown_rows(result.metadata["sample"])
+    assert (row["file"], row["finding"], row["read"], row["applied"]) == (LOAD, "does not add up", 3, 2)
 
 
 def test_a_file_that_raw_lost_is_a_warning(ledger):
@@ -65,7 +67,7 @@ def test_a_file_that_raw_lost_is_a_warning(ledger):
     result = judged(ledger)
 
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert result.metadata["gone"].value == [gone]
+    assert [row["file"] for row in shown_rows(result.metadata["sample"])] == [gone]
 
 
 def test_the_check_runs_by_itself(ledger):

@@ -1,4 +1,3 @@
-import json
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -9,7 +8,7 @@ from autocorp_assets.checks.curated import check_specs, check_table
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.lake.snapshots import Snapshot
 from autocorp_assets.query.engine import LakeQuery
-from autocorp_assets_tests.checks.conftest import frame
+from autocorp_assets_tests.checks.conftest import frame, shown_rows
 from spark_jobs.checkpoint import AppliedDelivery, Checkpoint
 
 CUSTOMERS = TABLES["customers"]
@@ -28,11 +27,6 @@ def snapshot(*files: str, checkpoint: Checkpoint | None = None, columns: dict[st
         file_sizes=(0,) * len(files),
         columns=columns or {},
     )
-
-
-def json_of(value: dg.MetadataValue) -> list:
-    assert isinstance(value, dg.JsonMetadataValue)
-    return json.loads(json.dumps(value.data))
 
 
 def test_only_rows_that_the_run_changed_are_read(tmp_path, customers):
@@ -67,11 +61,14 @@ def test_a_refused_delivery_fails_with_its_name_and_remedy():
 
     assert not results["files_accepted"].passed
     assert results["files_accepted"].description == "customers-20260101.csv: not UTF-8: export it as UTF-8"
+    assert shown_rows(results["files_accepted"].metadata["refused"]) == [
+        {"file": "customers-20260101.csv", "reason": "not UTF-8: export it as UTF-8"}
+    ]
 
 
 def test_a_column_that_the_contract_does_not_name_is_a_warning_until_it_does():
     state = snapshot(columns={column.name: column.type for column in CUSTOMERS.lake_columns} | {"loyalty": "int"})
-    selected = frozenset({dg.AssetCheckKey(curated_key("customers"), "columns_named")})
+    selected = frozenset({dg.AssetCheckKey(curated_key("customers"), "columns_in_contract")})
 
     (result,) = check_table(CUSTOMERS, snapshot=state, files=(), selected=selected, query=NEVER)
 
@@ -84,7 +81,7 @@ def test_a_run_without_files_says_nothing_of_rows_so_that_older_findings_stay():
         result.check_name for result in check_table(CUSTOMERS, snapshot=snapshot(), files=(), selected=ALL, query=NEVER)
     ]
 
-    assert results == ["columns_named", "files_accepted"]
+    assert results == ["columns_in_contract", "files_accepted"]
 
 
 def test_rows_that_vanished_on_the_way_are_found_by_file():
@@ -97,8 +94,8 @@ def test_rows_that_vanished_on_the_way_are_found_by_file():
         r.check_name: r for r in check_table(CUSTOMERS, snapshot=snapshot(), files=files, selected=ALL, query=NEVER)
     }
 
-    assert not results["accounting"].passed
-    assert [file["file"] for file in json_of(results["accounting"].metadata["files"])] == ["b"]
+    assert not results["rows_accounted"].passed
+    assert [row["file"] for row in shown_rows(results["rows_accounted"].metadata["files"])] == ["b"]
 
 
 def test_checks_that_the_run_does_not_ask_for_are_not_evaluated():
@@ -108,7 +105,7 @@ def test_checks_that_the_run_does_not_ask_for_are_not_evaluated():
 def test_only_tables_with_a_feed_can_have_refused_files():
     names = {spec.name for spec in check_specs(TABLES["service"])}
 
-    assert names == {"rules", "accounting", "columns_named"}
+    assert names == {"rules", "rows_accounted", "columns_in_contract"}
     assert all(spec.description and spec.asset_key == curated_key("service") for spec in check_specs(TABLES["service"]))
 
 

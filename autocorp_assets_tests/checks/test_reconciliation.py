@@ -10,6 +10,7 @@ from autocorp_assets.checks.reconciliation import RECONCILIATION, check_result
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.definitions import defs
 from autocorp_assets.reconciliation.findings import Finding, TableReconciliation, Verdict
+from autocorp_assets_tests.checks.conftest import shown_rows
 
 RAW = dg.AssetKey("raw")
 
@@ -38,17 +39,15 @@ def test_a_difference_is_an_error_that_names_the_key_the_columns_and_the_remedy(
 
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert result.description == "1,149 rows of the source, 1,148 of the lake: 1 changed, 1 waiting"
-    sample = result.metadata["sample"]
-    assert isinstance(sample, dg.TableMetadataValue)
-    assert [record.data for record in sample.records] == [
+    assert shown_rows(result.metadata["sample"]) == [
         {
-            "key": "7",
+            "key": 7,
             "what": "changed",
             "detail": "email",
             "what to do": "`autocorp reload customers` mends it from the source",
         },
         {
-            "key": "5",
+            "key": 5,
             "what": "waiting",
             "detail": "raw/x.parquet",
             "what to do": "nothing: the next run of curation applies the file",

@@ -17,7 +17,7 @@ from autocorp_assets.checks.unique_keys import judge_unique_keys, unique_key_che
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import RECORD_KEY, SOURCE_SYSTEM
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets_tests.checks.conftest import run_alone
+from autocorp_assets_tests.checks.conftest import run_alone, shown_rows
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from autocorp_assets_tests.spark_jobs.raw_zone import Change, RawZone
@@ -83,9 +83,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> LakeS
 
 
 def table(result: dg.AssetCheckResult, name: str) -> dict[str, str]:
-    metadata = result.metadata[name]
-    assert isinstance(metadata, dg.TableMetadataValue)
-    return {str(record.data["record_key"]): str(record.data["parent"]) for record in metadata.records}
+    return {str(row["record_key"]): str(row["parent"]) for row in shown_rows(result.metadata[name])}
 
 
 def judge(lake: LakeStorage, name: str, *, now: datetime = LATER) -> dg.AssetCheckResult:
@@ -155,7 +153,10 @@ def test_a_record_stored_twice_and_values_that_repeat_are_named(lake, tmp_path):
 
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert result.description == "1 records are stored more than once; 1 values of serviceid, sku repeat"
-    assert result.metadata["doubled"].value == ["1"]
+    assert shown_rows(result.metadata["sample"]) == [
+        {"repeats": "service_part_id", "record": "1"},
+        {"repeats": "serviceid, sku", "record": "1"},
+    ]
     ledger = LedgerWriter(tmp_path, "auto_parts")
     ledger.commit(Checkpoint(revision=1), [{"sku": "PAD", "price": Decimal(1), "change_seq": "1"}])
     assert judge_unique_keys(LakeStorage(tmp_path), TABLES["auto_parts"]).passed
@@ -169,7 +170,5 @@ def test_the_checks_run_by_themselves_and_their_quiet_time_is_a_setting(lake):
         found = run_alone([*reference_checks(contracts), *unique_key_checks(contracts)], lake, config)
 
     assert not found["references"].passed
-    listed = found["references"].metadata["without_sales_order"]
-    assert isinstance(listed, dg.TableMetadataValue)
-    assert len(listed.records) == 2
+    assert len(shown_rows(found["references"].metadata["without_sales_order"])) == 2
     assert found["unique_keys"].passed

@@ -37,7 +37,7 @@ def test_pending_tables_are_curated_and_checked(platform: Platform):
     parts = materialised(result)["auto_parts"]
     assert parts["rows_applied"] == 2
     assert parts["path"].endswith("curated/delta/auto_parts")
-    assert checks(result) == {("auto_parts", name): True for name in ("rules", "accounting", "columns_named")}
+    assert checks(result) == {("auto_parts", name): True for name in ("rules", "rows_accounted", "columns_in_contract")}
 
 
 def test_nothing_pending_reports_the_same_data_version_without_a_job(platform: Platform):
@@ -131,7 +131,7 @@ def test_rows_that_are_not_accounted_for_fail_their_check(platform: Platform):
     load(platform.lake, TABLES["auto_parts"], PARTS)
     platform.behaviour = {"auto_parts": "miscount"}
 
-    assert checks(platform.curate("auto_parts"))[("auto_parts", "accounting")] is False
+    assert checks(platform.curate("auto_parts"))[("auto_parts", "rows_accounted")] is False
 
 
 def test_curated_columns_know_the_columns_they_come_from():
@@ -143,6 +143,18 @@ def test_curated_columns_know_the_columns_they_come_from():
         ("raw/database/customers", "zip_code"),
         ("raw/csv/customers", "zip"),
     }
+
+
+def test_curated_columns_say_what_they_are_in_the_source():
+    from autocorp_assets.table_metadata import source_columns
+
+    sources = source_columns(TABLES["sales_order"])
+
+    assert sources["status"] == ["autocorp.public.sales_order.status", "sales_orders-YYYYMMDD.csv: status"]
+    assert sources["partition_month"] == [
+        "autocorp.public.sales_order.order_date",
+        "sales_orders-YYYYMMDD.csv: order_date",
+    ]
 
 
 def test_the_tail_of_a_long_log_is_its_end(tmp_path):

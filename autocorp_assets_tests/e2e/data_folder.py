@@ -30,6 +30,11 @@ class DataFolder:
     path: Path
 
     @property
+    def autocorp(self) -> tuple[str, ...]:
+        """The command line's program."""
+        return AUTOCORP
+
+    @property
     def settings(self) -> Settings:
         return Settings(home=self.path, source_dsn=None, landing=None)
 
@@ -45,7 +50,7 @@ class DataFolder:
     def run(self, *arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """`autocorp <arguments>` until it ends."""
         return subprocess.run(
-            [*AUTOCORP, *map(str, arguments)],
+            [*self.autocorp, *map(str, arguments)],
             cwd=PROJECT_FOLDER,
             env=self.environment,
             capture_output=True,
@@ -58,7 +63,7 @@ class DataFolder:
         """`autocorp <arguments>`, which goes on; what it prints goes to the file."""
         with output.open("wb") as stream:
             return subprocess.Popen(
-                [*AUTOCORP, *arguments], cwd=PROJECT_FOLDER, env=self.environment, stdout=stream, stderr=stream
+                [*self.autocorp, *arguments], cwd=PROJECT_FOLDER, env=self.environment, stdout=stream, stderr=stream
             )
 
     def sync(self) -> dict[str, Any]:

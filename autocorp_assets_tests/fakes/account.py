@@ -23,6 +23,9 @@ from autocorp_assets_tests.fakes.server import ACCOUNT, REGION
 VIEWS_DATABASE = "autocorp"
 RAW_DATABASE_NAME = "autocorp_raw"
 POLICY = "autocorp-dagster"
+TOPIC = "autocorp-alerts"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}"
+"""For AUTOCORP_AWS_ALERTS_TOPIC, which has no default."""
 EXPORTS_BUCKET = "autocorp-exports"
 SCAN_LIMIT_BYTES = 10 * 1024**3
 
@@ -33,7 +36,6 @@ class BuiltAccount:
 
     task: Task
     """DMS's, as the fake has it."""
-    topic_arn: str
     queue_url: str
 
 
@@ -45,10 +47,10 @@ def build_account(settings: Settings, *, source: Mapping[str, Any] | None = None
         source: content of the source's secret; a host that does not exist unless given.
     """
     aws = settings.aws
-    task = DMS.create(aws.replication_task, lake=aws.lake, slot=settings.slot)
+    task = DMS.create(aws.replication_task, lake=aws.lake)
     queue_url = _queue(settings)
-    topic_arn = client("sns").create_topic(Name="autocorp-alerts")["TopicArn"]
-    client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_arn("sqs", "autocorp-alerts-readers"))
+    client("sns").create_topic(Name=TOPIC)
+    client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=_arn("sqs", "autocorp-alerts-readers"))
     _bucket(settings)
     _secret(settings, source)
     client("s3").create_bucket(Bucket=EXPORTS_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -57,7 +59,7 @@ def build_account(settings: Settings, *, source: Mapping[str, Any] | None = None
     _glue(settings)
     _workgroup(settings)
     _caller(settings)
-    return BuiltAccount(task=task, topic_arn=topic_arn, queue_url=queue_url)
+    return BuiltAccount(task=task, queue_url=queue_url)
 
 
 def source_secret(host: str = "source.invalid", **values: Any) -> dict[str, Any]:
@@ -84,6 +86,12 @@ def tls_only(bucket: str) -> str:
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def good_policy(settings: Settings) -> dict[str, Any]:
+    """What the deployment needs, and no more."""
+    aws = settings.aws.model_copy(update={"alerts_topic": TOPIC_ARN})
+    return policy_document(permissions(aws, Account(number=ACCOUNT, region=REGION)))
 
 
 def allow_caller(document: Mapping[str, Any]) -> None:
@@ -161,8 +169,7 @@ def _workgroup(settings: Settings) -> None:
 
 def _caller(settings: Settings) -> None:
     client("iam").create_user(UserName=CALLER)
-    account = Account(number=ACCOUNT, region=REGION)
-    allow_caller(policy_document(permissions(settings.aws, account)))
+    allow_caller(good_policy(settings))
 
 
 def _arn(service: str, resource: str) -> str:

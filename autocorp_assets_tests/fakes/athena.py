@@ -34,7 +34,8 @@ from autocorp_assets.query.dialect import translate
 from autocorp_assets.query.engine import LakeQuery
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.result import QueryResult
-from autocorp_assets.query.views import lake_catalog, load_views, tables_below
+from autocorp_assets.query.view_files import tables_below, view_files
+from autocorp_assets.query.views import lake_catalog
 
 MOST_ROWS = 1000
 """Of a page."""
@@ -296,7 +297,7 @@ def _ask(query: str, context: dict[str, str]) -> Answer:
 def _scanned(query: str, result: QueryResult) -> int:
     if not _is_query(query) or athena_queries.lake is None:
         return 0
-    tables = tables_below(translate(query, catalog=lake_catalog()).tables, load_views()) - {*result.absent}
+    tables = tables_below(translate(query, catalog=lake_catalog()).tables, view_files()) - {*result.absent}
     snapshots = [read_snapshot(athena_queries.lake, TABLES[name]) for name in tables]
     return sum(snapshot.bytes for snapshot in snapshots if snapshot)
 

@@ -2,7 +2,7 @@
 
 Sources: botocore's model of the service (statuses, result, counters, list_task_executions, tags) and the user guide
 (one execution a task at a time; what is new or changed is found while PREPARING). A describe moves an execution one
-phase on, unless the test wants to do that itself (`Controls.moves_on_describe`).
+phase on, unless the test wants it otherwise (`Controls.phases_a_describe`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Controls:
     """By the ARN of a location that is no S3 one: what lies behind the agent."""
     failures: list[Failure] = field(default_factory=list)
     """Each fails one execution, in the order in which they start."""
-    moves_on_describe: bool = True
+    phases_a_describe: int = 1
+    """How far each describe moves an execution; 0: only the test does."""
     part_bytes: int = 1 << 30
     """What is larger is written in parts, and so has an ETag that is no digest of its content."""
 
@@ -331,7 +332,7 @@ def _page(response: Any, name: str, entries: list[dict[str, str]]) -> str:
 def describe_task_execution(self: Any) -> str:
     execution = self.datasync_backend._get_task_execution(self._get_param("TaskExecutionArn"))
     answer = json.dumps(execution.description())
-    if self.datasync_backend.controls.moves_on_describe:
+    for _ in range(self.datasync_backend.controls.phases_a_describe):
         execution.advance()
     return answer
 

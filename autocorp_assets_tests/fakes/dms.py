@@ -294,7 +294,7 @@ class Task:
 class Dms:
     """All tasks of the server, for tests."""
 
-    def create(self, identifier: str, *, lake: str, slot: str = "autocorp_lake") -> Task:
+    def create(self, identifier: str, *, lake: str) -> Task:
         """Instance, endpoints and task as the platform wants them, asked for as the infrastructure would."""
         dms = client("dms")
         instance = dms.create_replication_instance(
@@ -304,7 +304,7 @@ class Dms:
             EndpointIdentifier=f"{identifier}-source",
             EndpointType="source",
             EngineName="postgres",
-            PostgreSQLSettings=dms_settings.source_settings(slot=slot),
+            PostgreSQLSettings=dms_settings.source_settings(),
         )["Endpoint"]["EndpointArn"]
         target = dms.create_endpoint(
             EndpointIdentifier=f"{identifier}-target",

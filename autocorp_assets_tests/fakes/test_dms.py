@@ -140,7 +140,7 @@ def test_endpoints_tell_their_settings_and_no_password(task):
     assert "secret" not in json.dumps(endpoints, default=str)
     by_name = {one["EndpointIdentifier"]: one for one in endpoints}
     assert by_name["autocorp-target"]["S3Settings"]["BucketFolder"] == "lake/raw"
-    assert by_name["autocorp-source"]["PostgreSQLSettings"]["SlotName"] == "autocorp_lake"
+    assert by_name["autocorp-source"]["PostgreSQLSettings"]["FailTasksOnLobTruncation"] is True
 
 
 # Fed by the real replicator

@@ -1,6 +1,8 @@
 """The stand-in for Glue's jobs itself."""
 
+import inspect
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,13 +47,8 @@ def until(run_id: str, *states: str) -> dict[str, Any]:
 
 
 def test_every_name_of_moto_that_is_replaced_exists_in_this_version_of_it():
-    import importlib
-
     for owner, name in glue.PATCHED:
-        fresh = importlib.util.find_spec(owner.__module__)
-        assert fresh is not None
-        assert fresh.loader is not None
-        source = fresh.loader.get_source(owner.__module__)  # ty: ignore[unresolved-attribute]
+        source = Path(inspect.getfile(owner)).read_text()
         assert f"class {owner.__name__}" in source
         assert f"def {name}(" in source
 

@@ -25,6 +25,7 @@ from autocorp_assets.lake.storage import LakeStorage, RawFile
 from autocorp_assets.operations.trace import Trace, trace
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.settings import Settings
+from autocorp_assets_tests.fakes.faults import UNAVAILABLE, Fault
 from autocorp_assets_tests.fakes.s3_folder import upload
 from autocorp_assets_tests.fakes.server import ACCOUNT, LAKE_BUCKET, FakeAws
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
@@ -180,6 +181,20 @@ def test_many_receipts_are_read_at_once(aws: FakeAws):
     deliveries = LakeStorage(URL).deliveries("customers")
 
     assert [(one.name, one.etag) for one in deliveries] == [(name, f"etag of {name}") for name in names]
+
+
+def test_one_throttling_one_server_error_and_a_slow_answer_pass_unnoticed(aws: FakeAws, s3: LakeStorage):
+    aws.faults.add("s3", Fault(status=503, code="SlowDown"), UNAVAILABLE, Fault(seconds=0.3))
+
+    assert len(s3.change_files("auto_parts")) == 3
+    assert len(s3.deliveries("customers")) == 2
+
+
+def test_expired_credentials_are_told(aws: FakeAws, s3: LakeStorage):
+    aws.faults.add("s3", *[Fault(status=400, code="ExpiredToken")] * 6)
+
+    with pytest.raises(OSError, match=r"ExpiredToken|expired"):
+        s3.change_files("auto_parts")
 
 
 def test_status_says_the_same(disk: LakeStorage, s3: LakeStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

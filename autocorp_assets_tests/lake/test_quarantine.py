@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,24 @@ def row(text: str, file: str) -> QuarantinedRow:
     return QuarantinedRow(
         file=file, position=1, record_key=None, reasons=("x",), row=text, run_id="r", quarantined_at=BEGAN
     )
+
+
+def test_the_trend_counts_rows_on_the_day_on_which_they_were_first_kept_out(ledger):
+    ledger.quarantine("db-1", kept_out(FILE, 0), kept_out(FILE, 1, MISFIT, "name: required"), revision=1)
+    ledger.quarantine("db-2", kept_out(FILE, 1), revision=2 + 24 * 60)
+    ledger.quarantine("db-3", kept_out(OTHER, 0), revision=3 + 24 * 60)
+    ledger.quarantine("db-4", kept_out(OTHER, 9), revision=9 + 24 * 60)
+    ledger.commit(Checkpoint(revision=3 + 24 * 60))
+    quarantine, day = Quarantine(LakeStorage(ledger.root), PARTS), BEGAN.date()
+
+    found = [(one.day - day, one.reason, one.rows) for one in quarantine.trend(day)]
+
+    assert found == [
+        (timedelta(0), "name: required", 1),
+        (timedelta(0), MISFIT, 2),
+        (timedelta(1), MISFIT, 1),
+    ], "judged again is not kept out again, and what was never committed is not kept out"
+    assert [one.rows for one in quarantine.trend(day + timedelta(days=1))] == [1]
 
 
 def test_a_shown_row_holds_no_personal_value_unless_asked_for():

@@ -13,7 +13,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.lake.snapshots import Snapshot, TableNotReadable, commits, read_head, read_snapshot
+from autocorp_assets.lake.snapshots import Snapshot, TableNotReadable, commits, read_columns, read_head, read_snapshot
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
 from spark_jobs.checkpoint import HUDI_METADATA_KEY, Checkpoint, delta_user_metadata
 
@@ -45,6 +45,7 @@ def test_a_table_that_does_not_exist_is_none(tmp_path: Path, contract):
     assert read_snapshot(tmp_path, contract) is None
     assert read_snapshot(tmp_path, contract, datetime.now(UTC)) is None
     assert read_head(tmp_path, contract) is None
+    assert read_columns(tmp_path, contract) is None
     assert commits(tmp_path, contract, 10) == []
 
 
@@ -82,6 +83,8 @@ def test_a_hudi_table_now_and_then(writer: LakeWriter):
     assert values(now, "status") == ["Completed"]
     assert [Path(file).stat().st_size for file in now.files] == list(now.file_sizes)
     assert now.columns == {column.name: column.type for column in HUDI.lake_columns}
+    assert read_columns(writer.root, HUDI) == read_columns(writer.root, HUDI, history[1].committed_at) == now.columns
+    assert read_columns(writer.root, HUDI, history[1].committed_at - AFTER) is None
 
     then = read_snapshot(writer.root, HUDI, history[1].committed_at)
     assert then is not None
@@ -132,6 +135,8 @@ def _commits_that_did_not_complete_are_none(writer: LakeWriter, first: str) -> N
     archive.write_bytes(b"commits of long ago")
     with pytest.raises(TableNotReadable, match="history at 2024-01-15 00:00:00 UTC is no longer kept"):
         read_snapshot(writer.root, HUDI, JANUARY)
+    with pytest.raises(TableNotReadable, match="is no longer kept"):
+        read_columns(writer.root, HUDI, JANUARY)
 
 
 def test_a_delta_table_now_and_then(delta_lake: Path):
@@ -170,6 +175,19 @@ def test_a_delta_table_now_and_then(delta_lake: Path):
     Path(then.files[0]).unlink()
     with pytest.raises(TableNotReadable, match="is no longer kept in full"):
         read_snapshot(delta_lake, DELTA, history[1].committed_at)
+
+
+def test_the_columns_of_a_delta_table_at_a_time_need_no_data(delta_lake: Path):
+    uri = str(delta_lake / DELTA.lake_path)
+    write_deltalake(uri, pa.table({"sku": ["A"]}))
+    write_deltalake(uri, pa.table({"sku": ["B"], "colour": [1]}), mode="append", schema_mode="merge")
+    newest, oldest = commits(delta_lake, DELTA, 10)
+    for file in Path(uri).glob("*.parquet"):
+        file.unlink()
+
+    assert read_columns(delta_lake, DELTA) == {"sku": "string", "colour": "bigint"}
+    assert read_columns(delta_lake, DELTA, newest.committed_at - AFTER) == {"sku": "string"}
+    assert read_columns(delta_lake, DELTA, oldest.committed_at - AFTER) is None
 
 
 def test_maintenance_by_hand_hides_no_checkpoint(delta_lake: Path):

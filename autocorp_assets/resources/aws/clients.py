@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +27,30 @@ REMEDIES = {
 }
 
 
+_MAKING = threading.Lock()
+"""boto3's clients may be used by several threads, but its default session makes one at a time (boto3's guide)."""
+
+
 @cache
 def client(service: str) -> Any:
-    """The shared client of a service; credentials, region and endpoint are boto3's own business.
-
-    boto3's clients may be used by several threads.
-    """
+    """The shared client of a service; credentials, region and endpoint are boto3's own business."""
     import boto3
     from botocore.config import Config
 
     retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
     config = Config(retries=retries, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
-    return boto3.client(service, config=config)
+    with _MAKING:
+        return boto3.client(service, config=config)
+
+
+def is_aws_error(error: BaseException) -> bool:
+    """Whether botocore or a service says it; without importing botocore, whose errors are made as they come."""
+    return type(error).__module__.startswith("botocore.")
+
+
+def error_code(error: BaseException) -> str:
+    """The service's code; empty where the error is none of a service."""
+    return (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
 
 
 def explain(error: ClientError | BotoCoreError) -> str:

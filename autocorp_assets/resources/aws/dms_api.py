@@ -53,25 +53,21 @@ def plainly(task: str) -> Generator[None]:
         raise ReplicationError(message) from error
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class DmsApi:
     """One task, by its identifier."""
 
     identifier: str
     period_seconds: int = PERIOD_SECONDS
     """Of the metric; DMS has one data point a minute."""
-    _instances: dict[str, str] = field(default_factory=dict, compare=False)
+    latest: Task | None = field(default=None, init=False)
+    """As it was last described; its ARN and history hold, its status may not."""
+    _instances: dict[str, str] = field(default_factory=dict, init=False)
     """Identifiers by ARN, as far as they have been asked for."""
-    _described: list[Task] = field(default_factory=list, compare=False)
 
     @property
     def _dms(self) -> Any:
         return client("dms")
-
-    @property
-    def latest(self) -> Task | None:
-        """As it was last described; its ARN and history hold, its status may not."""
-        return self._described[-1] if self._described else None
 
     def describe(self) -> Task:
         """One request.
@@ -97,9 +93,8 @@ class DmsApi:
                 "that there is in AUTOCORP_AWS_REPLICATION_TASK"
             )
             raise TaskMissingError(message)
-        task = Task.of(found[0], asked_at=_date(answer))
-        self._described[:] = [task]
-        return task
+        self.latest = Task.of(found[0], asked_at=_date(answer))
+        return self.latest
 
     def statistics(self, task: Task) -> dict[str, TableStatistics]:
         """Of the contracts' tables; one request for every 500 tables of the task."""

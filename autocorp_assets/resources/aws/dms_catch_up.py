@@ -173,12 +173,14 @@ class CatchUp:
         return None
 
     def _ask_for(self, task: Task, tables: Sequence[str]) -> None:
+        """Those that DMS does not know it would refuse, and the others with them: `_hopeless` names them."""
         statistics = self._api.statistics(task)
-        self._api.reload_tables(task, tables)
-        for name in tables:
-            one = statistics.get(name)
-            self._former[name] = one.load if one else None
-            self._asked[name] = (one.load, one.updated_at) if one else (None, None)
+        known = {name: statistics[name] for name in tables if name in statistics}
+        if known:
+            self._api.reload_tables(task, tuple(known))
+        for name, one in known.items():
+            self._former[name] = one.load
+            self._asked[name] = (one.load, one.updated_at)
 
     def _say(self, text: str) -> None:
         """Once each time that something is new."""

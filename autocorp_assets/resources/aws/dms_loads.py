@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from autocorp_assets.contracts.raw_format import LOAD_FILE, LOAD_MANIFESTS, SEQUENCE_DIGITS, table_prefix
+from autocorp_assets.contracts.raw_format import LOAD_FILE, LOAD_MANIFESTS, RAW_DATABASE, SEQUENCE_DIGITS, table_prefix
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client, explain
@@ -94,9 +94,9 @@ class LoadRecorder:
         Raises:
             ReplicationError: the lake cannot be read or written.
         """
-        complete = {name: (one, one.load) for name, one in statistics.items() if one.is_loaded and one.load}
         from botocore.exceptions import BotoCoreError, ClientError
 
+        complete = {name: (one, one.load) for name, one in statistics.items() if one.is_loaded and one.load}
         try:
             for _ in range(WRITE_ATTEMPTS):
                 new = self._new(complete)
@@ -112,8 +112,11 @@ class LoadRecorder:
         except (ClientError, BotoCoreError) as error:
             message = f"load manifests below {self.lake}/{LOAD_MANIFESTS}: {explain(error)}"
             raise ReplicationError(message) from error
-        except OSError as error:
-            message = f"LOAD files below {self.lake}: {error}"
+        except (OSError, ValueError, KeyError) as error:
+            message = (
+                f"load manifests and LOAD files below {self.lake}/{RAW_DATABASE} cannot be read ({error}): restore the "
+                "object from its former version, or reload the table"
+            )
             raise ReplicationError(message) from error
         return Recorded(waiting=dict.fromkeys(self._new(complete), "others write manifests at the same time"))
 

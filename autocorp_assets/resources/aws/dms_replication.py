@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 
 from autocorp_assets.resources.aws.dms_api import PERIOD_SECONDS, DmsApi, TaskMissingError
@@ -33,6 +34,7 @@ class DmsReplication:
     lake: str
     """`s3://…`, below which DMS's endpoint writes `raw/database/<table>/`."""
     slot: str
+    """In the source, where somebody has given DMS one by this name; else it is found by its plugin."""
     source: ReadOnlySource | None = None
     """To be asked for the log that it keeps."""
     poll_seconds: float = POLL_SECONDS
@@ -67,6 +69,8 @@ class DmsReplication:
             should_run=True,
             summary=task.summary + told + (f"; in error: {', '.join(errors)}" if errors else ""),
             lag_seconds=None if lag is None else lag.seconds,
+            silent_seconds=None if lag is None else (datetime.now(UTC) - lag.at).total_seconds() + lag.seconds,
+            is_following=lag is not None,
             tables_in_error=tuple(errors),
         )
 

@@ -133,14 +133,14 @@ def target_settings(lake: str) -> dict[str, Any]:
     }
 
 
-def source_settings(*, slot: str) -> dict[str, Any]:
+def source_settings() -> dict[str, Any]:
     """PostgreSQLSettings of the source endpoint, without its secret.
 
     A text longer than the limit stops the task instead of being cut, and a heartbeat moves the slot on while the
-    source is quiet, whose log would fill its disk otherwise.
+    source is quiet, whose log would fill its disk otherwise. There is no SlotName: that is for tasks of changes only,
+    with a start position; this one makes a slot of its own.
     """
     return {
-        "SlotName": slot,
         "CaptureDdls": True,
         "FailTasksOnLobTruncation": True,
         "HeartbeatEnable": True,
@@ -191,7 +191,7 @@ def _is_met(name: str, actual: object, wanted: object) -> bool:
         except ValueError:
             return False
         return number >= wanted if name in AT_LEAST else number <= wanted if name in AT_MOST else number == wanted
-    if name in {"BucketFolder", "BucketName", "SlotName", "TimestampColumnName"}:
+    if name in {"BucketFolder", "BucketName", "TimestampColumnName"}:
         return str(actual or "").strip("/") == wanted
     return str(actual or "").lower() == str(wanted).lower()
 

@@ -46,9 +46,7 @@ NEWEST_RUNS = 25
 """Glue lists the newest first; an active run is among them."""
 TAIL_LINES = 20
 """Of each of the job's two logs."""
-NOT_TO_BE_REPEATED = frozenset(
-    {"EntityNotFoundException", "AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"}
-)
+NOT_TO_BE_REPEATED = frozenset({"AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +142,7 @@ class _Holder:
             ended=ended,
             log=_url(run),
             tail=_tail(run) if ended else "",
+            retry_soon=False,
         )
 
     def _run(
@@ -156,7 +155,7 @@ class _Holder:
         run = GlueRun(job=aws.glue_job, id=run_id, state="STARTING")
         context.log.info(f"Glue run of {len(plans)} tables on {workers} {aws.worker_type} workers: {_url(run)}")
         try:
-            run = self._wait(run_id, self.runner.deadline_seconds)
+            run = self._wait(context, run_id, self.runner.deadline_seconds)
         except BaseException:
             # The Dagster run was cancelled, or the Glue run can no longer be followed: nobody would hear of what it
             # commits from here on.
@@ -214,7 +213,7 @@ class _Holder:
             "Timeout": max(1, math.ceil(self.runner.deadline_seconds / 60)),
         }
 
-    def _wait(self, run_id: str, seconds: float) -> GlueRun:
+    def _wait(self, context: dg.AssetExecutionContext, run_id: str, seconds: float) -> GlueRun:
         """The run at its end, or as it is when the time is up.
 
         A look that fails is repeated: the run itself knows nothing of it.
@@ -228,9 +227,13 @@ class _Holder:
         def look() -> GlueRun:
             return GlueRun.of(client("glue").get_job_run(JobName=self.settings.aws.glue_job, RunId=run_id)["JobRun"])
 
+        def tell(attempt: tenacity.RetryCallState) -> None:
+            if attempt.outcome and isinstance(error := attempt.outcome.exception(), ClientError | BotoCoreError):
+                context.log.warning(f"Glue run {run_id} goes on; it could not be looked at: {explain(error)}")
+
         retry = tenacity.retry_if_result(lambda run: run.is_active) | tenacity.retry_if_exception(is_passing)
         try:
-            return self.runner.polling(seconds, retry=retry)(look)
+            return self.runner.polling(seconds, retry=retry).copy(before_sleep=tell)(look)
         except tenacity.RetryError as error:
             return error.last_attempt.result()
 
@@ -242,7 +245,7 @@ class _Holder:
         context.log.warning(f"stopping Glue run {run_id} of job {job}")
         try:
             client("glue").batch_stop_job_run(JobName=job, JobRunIds=[run_id])
-            run = self._wait(run_id, STOP_SECONDS)
+            run = self._wait(context, run_id, STOP_SECONDS)
         except (ClientError, BotoCoreError) as error:
             context.log.error(f"Glue run {run_id} of job {job} may go on: it could not be stopped: {explain(error)}")
             return None

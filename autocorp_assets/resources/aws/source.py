@@ -61,6 +61,16 @@ class SecretSource:
         parameters = self._parameters()
         return f"{parameters['host']}:{parameters['port']}"
 
+    def connection_string(self) -> str:
+        """libpq's, with the password: for libpq only.
+
+        Raises:
+            SourceUnavailable: the secret cannot be read.
+        """
+        from psycopg.conninfo import make_conninfo
+
+        return make_conninfo("", **self._parameters())
+
     def _connect(self) -> psycopg.Connection:
         import psycopg
         from psycopg.conninfo import make_conninfo
@@ -104,8 +114,10 @@ class SecretSource:
             "dbname": content["dbname"],
             "application_name": APPLICATION,
         }
-        if self.root_certificate is None or is_local(content["host"]):
-            return parameters  # off this machine `connect` asks for TLS
+        if is_local(content["host"]):
+            return parameters
+        if self.root_certificate is None:
+            return {**parameters, "sslmode": "require"}
         return {**parameters, "sslmode": "verify-full", "sslrootcert": str(self.root_certificate.expanduser())}
 
 

@@ -251,7 +251,7 @@ def test_a_task_that_does_not_verify_is_refused(aws_settings: Settings, shop: Sh
 
 
 def test_an_execution_that_never_ends_has_a_deadline(aws_settings: Settings, shop: Shop):
-    controls().moves_on_describe = False
+    controls().phases_a_describe = 0
     slow = DatasyncTransfer(settings=aws_settings, poll_seconds=0.01, deadline_seconds=0.1)
 
     with pytest.raises(TransferFailed, match=r"is still QUEUED after 0 minutes.*next transfer joins it"):

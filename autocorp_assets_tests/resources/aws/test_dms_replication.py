@@ -428,3 +428,20 @@ def test_the_sensor_resumes_and_says_the_lag_with_few_requests(aws, task, replic
     assert "started again, attempt 1 of 5" in str(down.skip_message)
     assert "lag 12 s" in str(running.skip_message)
     assert sum(aws.faults.requests.values()) == 3, aws.faults.requests
+
+
+def test_a_manifest_that_cannot_be_read_is_named_with_what_to_do(task, replication):
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=b"{")
+
+    with pytest.raises(ReplicationError, match=r"load manifests.*cannot be read.*restore the object"):
+        catch_up(replication)
+
+
+def test_a_reload_of_a_table_that_dms_does_not_know_refuses_only_that(task, replication):
+    del task.source["service_parts"]
+    catch_up(replication)
+
+    refused = replication.reload(["service", "service_parts"], deadline_seconds=5, on_progress=print)
+
+    assert refused.keys() == {"service_parts"}
+    assert task.reloads == ["service"]

@@ -45,9 +45,7 @@ def test_the_target_is_the_lakes_raw_folder():
     assert wanted.target_settings("s3://bucket")["BucketFolder"] == "raw"
 
 
-@pytest.mark.parametrize(
-    "settings", [wanted.task_settings(), wanted.target_settings(LAKE), wanted.source_settings(slot="s")]
-)
+@pytest.mark.parametrize("settings", [wanted.task_settings(), wanted.target_settings(LAKE), wanted.source_settings()])
 def test_what_is_wanted_differs_in_nothing_from_itself(settings):
     assert wanted.differences(settings, settings) == ()
 
@@ -142,9 +140,12 @@ def test_the_log_that_the_source_keeps_for_the_slot_is_told(database):
     assert retained_log(Source(None), "of_dms") is None
     assert retained_log(Source(database), "of_dms") is None
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("SELECT pg_create_logical_replication_slot('of_dms', 'test_decoding')")
+        connection.execute("SELECT pg_create_logical_replication_slot('ours', 'pgoutput')")
+        connection.execute("SELECT pg_create_logical_replication_slot('by_dms_0001', 'test_decoding')")
 
-    log = retained_log(Source(database), "of_dms")
+    found, named = retained_log(Source(database), "of_dms"), retained_log(Source(database), "ours")
 
-    assert log is not None
-    assert (log.is_lost, log.limit_bytes, log.warning) == (False, 4 * 1024**3, None)
+    assert found is not None
+    assert named is not None
+    assert (found.slot, named.slot) == ("by_dms_0001", "ours")
+    assert (found.is_lost, found.limit_bytes, found.warning) == (False, 4 * 1024**3, None)

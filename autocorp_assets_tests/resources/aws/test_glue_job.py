@@ -1,15 +1,19 @@
 """Runs of scripted jobs, without Spark, followed as the real one is."""
 
-from collections.abc import Iterator, Sequence
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.pipes import utils as pipes_waits
 
 from autocorp_assets.asset_keys import curated_key
-from autocorp_assets.resources.aws import glue_job
-from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.aws.clients import ATTEMPTS, client
 from autocorp_assets.resources.aws.glue_code import bucket_and_key, zip_url
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
 from autocorp_assets.resources.ports import JobError, JobOutcome
@@ -58,6 +62,8 @@ class Job:
     settings: Settings
     deadline_seconds: float = 20.0
     told: list[str] = field(default_factory=list)
+    in_between: Callable[[], object] = lambda: None
+    """Called when the writer is held, and nothing has been started yet."""
 
     @property
     def runner(self) -> GlueJobRunner:
@@ -81,15 +87,16 @@ class Job:
 
     def run(self, tables: Sequence[str] = TABLES) -> JobOutcome:
         found: list[JobOutcome] = []
-        errors: list[JobError] = []
+        errors: list[BaseException] = []
 
         @dg.multi_asset(specs=[dg.AssetSpec(curated_key(name), skippable=True) for name in tables])
         def curate(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
             plans = [TablePlan(table=name, base_commit=None, checkpoint=Checkpoint()) for name in tables]
             try:
                 with self.runner.hold_writer(on_wait=self.told.append) as writer:
+                    self.in_between()
                     found.append(writer.run(context=context, plans=plans))
-            except JobError as error:
+            except (JobError, DagsterExecutionInterruptedError) as error:
                 errors.append(error)
                 raise
             yield from found[0].results
@@ -206,23 +213,17 @@ def test_a_run_beyond_the_deadline_is_stopped(job: Job):
     assert job.states() == ["STOPPED"]
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_cancelling_stops_the_run_and_waits_until_it_has_ended(
-    job: Job, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException]
-):
+def test_cancelling_stops_the_run_and_waits_until_it_has_ended(job: Job):
     job.script(FOR_EVER)
-    holder = glue_job._Holder(runner=job.runner)
-    run_id = job.start()
 
-    def interrupted(*_: object) -> None:
-        monkeypatch.undo()
-        raise interruption
+    def cancel() -> None:
+        while [run.status for run in glue_jobs.runs] != ["RUNNING"]:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(glue_job._Holder, "_start", lambda *_, **__: run_id)
-    monkeypatch.setattr(glue_job._Holder, "_wait", interrupted)
-
-    with pytest.raises(interruption), dg.build_op_context() as context:
-        holder._run(context, {}, ())
+    threading.Thread(target=cancel, daemon=True).start()
+    with pytest.raises(DagsterExecutionInterruptedError):
+        job.run()
 
     assert job.states() == ["STOPPED"]
 
@@ -248,17 +249,29 @@ def test_another_run_that_does_not_end_is_named(job: Job):
 
 def test_a_start_waits_for_the_run_that_came_in_between(job: Job):
     job.reports("good(pipes, tables[0])")
-    with job.runner.hold_writer(on_wait=job.told.append):
-        pass
-    glue_jobs.faults.append(RunFault(state="FAILED", after_seconds=0.5))
-    job.start()
+    glue_jobs.faults.append(RunFault(state="FAILED", after_seconds=0.3))
+    job.in_between = job.start
 
-    with dg.build_op_context() as context:
-        holder = glue_job._Holder(runner=job.runner)
-        run_id = holder._start(context, {"--dagster-pipes-messages": "m"}, workers=2)
+    outcome = job.run()
 
-    assert run_id
-    assert len(job.states()) == 2
+    assert good(outcome) == ["auto_parts"]
+    assert job.states() == ["SUCCEEDED", "FAILED"]
+
+
+def test_a_start_does_not_wait_for_ever(job: Job):
+    job.script(FOR_EVER)
+    job.deadline_seconds = 0.3
+    job.in_between = job.start
+
+    with pytest.raises(JobError, match=r"could not be started.*Concurrent"):
+        job.run()
+
+
+def test_a_look_that_fails_is_repeated_and_told(job: Job, aws: FakeAws):
+    job.reports("good(pipes, tables[0])")
+    aws.faults.add("glue:GetJobRun", *[UNAVAILABLE] * ATTEMPTS)
+
+    assert good(job.run()) == ["auto_parts"]
 
 
 def test_a_start_whose_answer_was_lost_is_followed_and_not_repeated(job: Job):

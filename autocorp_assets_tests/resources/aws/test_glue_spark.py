@@ -30,7 +30,7 @@ FEED_HEADER = "first_name,last_name,email,phone,address,city,state,zip"
 
 def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, object]]:
     """Metadata by table of one run of the asset."""
-    runner = GlueJobRunner(settings=settings, deadline_seconds=120, poll_seconds=0.2)
+    runner = GlueJobRunner(settings=settings, deadline_seconds=300, poll_seconds=0.2)
     result = dg.materialize(
         [curated_tables({name: TABLES[name] for name in tables}, condition=dg.AutomationCondition.eager())],
         resources={"lake": LakeStorage(settings.lake), "job_runner": runner, "query": deployment_query(settings)},

@@ -33,7 +33,7 @@ def secret(aws: FakeAws, database: str) -> Iterator[dict]:
     with psycopg.connect(database, autocommit=True) as admin:
         set_password(admin, role, PASSWORD, create=True)
         secret = source_secret(
-            str(where["host"]), port=int(where["port"]), username=role, dbname=where["dbname"], password=PASSWORD
+            str(where["host"]), port=int(str(where["port"])), username=role, dbname=where["dbname"], password=PASSWORD
         )
         client("secretsmanager").create_secret(Name=NAME, SecretString=json.dumps(secret))
         yield secret

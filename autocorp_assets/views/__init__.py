@@ -1,0 +1,1 @@
+"""The views of `queries/views` as assets."""
