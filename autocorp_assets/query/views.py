@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.query.dialect import DEFAULT_SCHEMA, Catalog, to_duckdb
+from autocorp_assets.query.dialect import Catalog, to_duckdb
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files
 
@@ -67,14 +67,14 @@ def view_query(file: ViewFile) -> exp.Query:
     return query
 
 
-def _names(file: ViewFile) -> set[str]:
-    return {other.name for other in view_files(file.path.parent)}
-
-
 def lake_catalog(folder: Path = VIEWS_FOLDER) -> Catalog:
     """The tables and views that a query may name."""
     views = {view.name for view in view_files(folder)}
-    return Catalog({LAKE_SCHEMA: frozenset(TABLES), DEFAULT_SCHEMA: frozenset(TABLES) | views})
+    return Catalog({LAKE_SCHEMA: frozenset(TABLES), VIEW_SCHEMA: frozenset(TABLES) | views})
+
+
+def _names(file: ViewFile) -> set[str]:
+    return {other.name for other in view_files(file.path.parent)}
 
 
 def _view(file: ViewFile) -> View:

@@ -116,4 +116,4 @@ def test_every_table_and_view_says_the_same_in_both(aws: FakeAws, small_lake: Sm
     for name in names:
         for moment in (None, small_lake.before_changes):
             assert answer(there, name, moment) == answer(here, name, moment), (name, moment)
-            assert answer(there, name, moment)[1]
+        assert answer(there, name, None)[1]
