@@ -8,6 +8,7 @@ from autocorp_assets.resources.aws.cloudwatch_metrics import CloudwatchMetrics
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
+from autocorp_assets.resources.aws.raw_crawler import RawCrawler
 from autocorp_assets.resources.aws.sns_alerts import SnsAlerts
 from autocorp_assets.resources.aws.source import SecretSource
 from autocorp_assets.resources.ports import ReadOnlySource
@@ -27,6 +28,7 @@ def aws_resources(settings: Settings) -> dict[str, object]:
         "job_runner": GlueJobRunner(settings=settings, deadline_seconds=settings.aws.job_deadline_minutes * 60),
         "transfer": DatasyncTransfer(settings=settings),
         "arrival_events": SqsArrivals(settings=settings),
+        "crawler": RawCrawler(name=aws.raw_crawler, lake=str(settings.lake)),
     }
 
 
