@@ -10,9 +10,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from autocorp_assets.cli.main import app
-from autocorp_assets.settings import PROJECT_FOLDER, Settings
+from autocorp_assets.settings import PROJECT_FOLDER, AwsSettings, Settings
 
 README = (PROJECT_FOLDER / "README.md").read_text()
+AWS = (PROJECT_FOLDER / "docs" / "aws.md").read_text()
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 AUTOCORP = ".venv/bin/autocorp "
 
@@ -61,9 +62,17 @@ def test_make_targets_exist():
 
 
 def test_documented_settings_are_all_there_are():
-    named = set(re.findall(r"`(AUTOCORP_[A-Z_]+)`", README))
+    assert settings_in(README) == {f"AUTOCORP_{field.upper()}" for field in Settings.model_fields}
 
-    assert named == {f"AUTOCORP_{field.upper()}" for field in Settings.model_fields} - {"AUTOCORP_DEPLOYMENT"}
+
+def test_settings_of_aws_are_documented_where_it_is_described():
+    named = {name for name in settings_in(AWS) if name.startswith("AUTOCORP_AWS_")}
+
+    assert named == {f"AUTOCORP_AWS_{field.upper()}" for field in AwsSettings.model_fields}
+
+
+def settings_in(text: str) -> set[str]:
+    return set(re.findall(r"`(AUTOCORP_[A-Z_]+)(?:=\w+)?`", text))
 
 
 def test_linked_files_exist():

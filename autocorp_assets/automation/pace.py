@@ -18,9 +18,10 @@ class Pace:
 
 
 LOCAL = Pace(tick_seconds=5)
-AWS = Pace(tick_seconds=30, listing_seconds=600)
-"""Half a minute is little against the ten between two Glue runs. A lost event is found within ten minutes, while
-freshness still warns only: 6 listings of 7 tables an hour are some 250 requests, and at every tick were 5,000."""
+AWS = Pace(tick_seconds=30, listing_seconds=300)
+"""Half a minute is little against the ten between two Glue runs. A lost event is found within five minutes: with the
+window of the next run, before freshness fails. 12 listings of 7 tables an hour are some 430 requests; one at each tick
+would be ten times as many."""
 
 
 def pace_of(settings: Settings) -> Pace:

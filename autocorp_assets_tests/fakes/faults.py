@@ -12,6 +12,8 @@ from typing import Any
 
 SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 """Signature version 4 names the service."""
+HADOOP = "Hadoop"
+"""In the user agent of S3A."""
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -38,6 +40,8 @@ class Faults:
     application: Application
     requests: Counter[str] = field(default_factory=Counter)
     """By `service:operation`; S3's operations are HTTP methods."""
+    by_spark: Counter[str] = field(default_factory=Counter)
+    """Those of them that a job's Hadoop file system made."""
     pending: defaultdict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     """By service or `service:operation`, in the order in which they are given."""
 
@@ -46,6 +50,7 @@ class Faults:
 
     def clear(self) -> None:
         self.requests.clear()
+        self.by_spark.clear()
         self.pending.clear()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -55,6 +60,7 @@ class Faults:
         operation = environ.get("HTTP_X_AMZ_TARGET", "").rsplit(".", 1)[-1] or environ["REQUEST_METHOD"]
         name = f"{found[1]}:{operation}"
         self.requests[name] += 1
+        self.by_spark[name] += HADOOP in environ.get("HTTP_USER_AGENT", "")
         fault = self._next(name) or self._next(found[1])
         if fault is None:
             return self.application(environ, start_response)

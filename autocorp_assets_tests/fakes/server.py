@@ -79,5 +79,6 @@ def run_server() -> Generator[FakeAws]:
         yield FakeAws(url=f"http://{HOST}:{server.server_port}", faults=faults)
     finally:
         dms.DMS.close()
+        glue.glue_jobs.forget()
         server.shutdown()
         thread.join()

@@ -85,10 +85,10 @@ def _on(component: str, actions: Sequence[str], *resources: str) -> Permission:
 def _lake(settings: AwsSettings, account: Account) -> list[Permission]:
     lake = S3Place.of(settings.lake)
     found = [
-        _on("lake", ["s3:ListBucket", "s3:GetBucketLocation"], account.bucket(lake.bucket)),
+        _on("lake", ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation"], account.bucket(lake.bucket)),
         _on(
             "lake",
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
             account.bucket(f"{lake.bucket}/{lake.key('*')}"),
         ),
     ]
