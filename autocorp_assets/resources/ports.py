@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import dagster as dg
     import psycopg
 
-    from autocorp_assets.contracts.model import TableContract
     from spark_jobs.plan import TablePlan
 
 Progress = Callable[[str], None]

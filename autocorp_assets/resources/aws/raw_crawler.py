@@ -15,7 +15,6 @@ from autocorp_assets.contracts.raw_format import RAW_DATABASE
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.ports import Crawl, CrawlerError
 
-
 RAW = RAW_DATABASE.partition("/")[0]
 """The zone's folder below the lake's root."""
 

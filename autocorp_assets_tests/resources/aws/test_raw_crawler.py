@@ -57,7 +57,7 @@ def test_a_crawler_that_is_not_there_says_which_setting_names_it(aws: FakeAws, a
     crawler = RawCrawler(name="autocorp-raw", lake=str(aws_settings.lake))
 
     for call in (crawler.last, crawler.start):
-        with pytest.raises(CrawlerError, match="no crawler autocorp-raw .* AUTOCORP_AWS_RAW_CRAWLER"):
+        with pytest.raises(CrawlerError, match=r"no crawler autocorp-raw .* AUTOCORP_AWS_RAW_CRAWLER"):
             call()
 
 
@@ -66,5 +66,5 @@ def test_a_crawler_of_anything_but_raw_is_refused(aws: FakeAws, aws_settings: Se
     targets = {"S3Targets": [{"Path": f"{aws_settings.lake}/raw/csv/"}, {"Path": f"{aws_settings.lake}/{path}"}]}
     client("glue").create_crawler(Name="wide", Role="role", DatabaseName="autocorp_raw", Targets=targets)
 
-    with pytest.raises(CrawlerError, match="crawls .*, which is not raw, so it is not started"):
+    with pytest.raises(CrawlerError, match=r"crawls .*, which is not raw, so it is not started"):
         RawCrawler(name="wide", lake=str(aws_settings.lake)).last()
