@@ -12,7 +12,9 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, LOAD_MANIFESTS, SEQUENCE, table_prefix
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets.resources.local_query import LocalQuery
+from autocorp_assets.resources.ports import Catalog
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
 
@@ -57,6 +59,7 @@ class Platform:
         self.behaviour: dict[str, str] = {}
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
+        self.catalog: Catalog = LocalCatalog(lake=self.lake)
 
     @property
     def runner(self) -> SparkSubprocess:
@@ -76,6 +79,7 @@ class Platform:
                 "lake": LakeStorage(self.lake),
                 "job_runner": self.runner,
                 "query": LocalQuery(lake=self.lake),
+                "catalog": self.catalog,
             },
             raise_on_error=False,
             instance=self.instance,
