@@ -22,7 +22,7 @@ from autocorp_assets.curated.metadata import (
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import Catalog, CatalogError, JobOutcome, JobRunner
+from autocorp_assets.resources.ports import Catalog, CatalogError, JobOutcome, JobRunner, Query
 from spark_jobs.plan import TablePlan
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
@@ -68,12 +68,13 @@ def curated_tables(
         pool=LAKE_WRITER,
         description="Validate, standardise, reduce and merge what raw has new, in one Spark job.",
     )
-    def curate(
+    def curate(  # noqa: PLR0917 Dagster gives resources by name
         context: dg.AssetExecutionContext,
         config: CurateConfig,
         lake: dg.ResourceParam[LakeStorage],
         job_runner: dg.ResourceParam[JobRunner],
         catalog: dg.ResourceParam[Catalog],
+        query: dg.ResourceParam[Query],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
@@ -83,10 +84,10 @@ def curated_tables(
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
         stored: Stored = {}
-        yield from _unchanged(context, idle, lake, stored)
+        yield from _unchanged(context, idle, lake=lake, query=query, stored=stored)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
-            yield from _curated(context, outcome, told, lake, stored)
+            yield from _curated(context, outcome, told, lake=lake, query=query, stored=stored)
         uncatalogued = _enter(context, catalog, stored)
         if outcome is not None:
             _raise_for_bad(outcome, pending, retry_delay_seconds)
@@ -138,7 +139,12 @@ def _enter(context: dg.AssetExecutionContext, catalog: Catalog, stored: Stored) 
 
 
 def _unchanged(
-    context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage, stored: Stored
+    context: dg.AssetExecutionContext,
+    idle: Sequence[TableContract],
+    *,
+    lake: LakeStorage,
+    query: Query,
+    stored: Stored,
 ) -> Results:
     """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
     for contract in idle:
@@ -155,7 +161,7 @@ def _unchanged(
                 **_where(contract, lake),
             },
         )
-        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context))
+        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context), query=query)
         yield from still_holding(contract, context.instance, _checks(context))
 
 
@@ -163,7 +169,9 @@ def _curated(
     context: dg.AssetExecutionContext,
     outcome: JobOutcome,
     plans: Mapping[dg.AssetKey, tuple[TableContract, TablePlan]],
+    *,
     lake: LakeStorage,
+    query: Query,
     stored: Stored,
 ) -> Results:
     for result in outcome.results:
@@ -185,7 +193,7 @@ def _curated(
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot:
             stored[contract.name] = snapshot.columns
-            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context))
+            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context), query=query)
 
 
 def _found(

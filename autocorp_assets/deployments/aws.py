@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autocorp_assets.deployments.query import deployment_query
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
@@ -23,6 +24,7 @@ def aws_resources(settings: Settings) -> dict[str, object]:
     source = aws_source(settings)
     return {
         "lake": LakeStorage(settings.lake),
+        "query": deployment_query(settings),
         "catalog": aws_catalog(settings),
         "source": source,
         "alerts": SnsAlerts(topic=aws.alerts_topic),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import dagster as dg
     import psycopg
 
+    from autocorp_assets.query.result import QueryResult
     from spark_jobs.plan import TablePlan
 
 Progress = Callable[[str], None]
@@ -312,6 +313,21 @@ class Metrics(Protocol):
     """Keeps numbers over time, where others can plot them and be alarmed."""
 
     def publish(self, measurements: Sequence[Measurement]) -> None: ...
+
+
+class Query(Protocol):
+    """Answers Athena's SQL over the lake as it is now."""
+
+    def run(self, sql: str, *, parameters: Sequence[object] = ()) -> QueryResult:
+        """The rows of one statement that only reads.
+
+        Args:
+            sql: in Athena's SQL; tables without a schema are those of `autocorp`.
+            parameters: values for the statement's `?`.
+
+        Raises QueryError when the statement cannot be run; the message is for the analyst.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

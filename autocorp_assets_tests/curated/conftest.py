@@ -13,6 +13,7 @@ from autocorp_assets.contracts.raw_format import COMMIT_TIME, LOAD_MANIFESTS, SE
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_catalog import LocalCatalog
+from autocorp_assets.resources.local_query import LocalQuery
 from autocorp_assets.resources.ports import Catalog
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
@@ -78,6 +79,7 @@ class Platform:
                 "lake": LakeStorage(self.lake),
                 "job_runner": self.runner,
                 "catalog": self.catalog,
+                "query": LocalQuery(lake=self.lake),
             },
             raise_on_error=False,
             instance=self.instance,

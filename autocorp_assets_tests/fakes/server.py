@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets_tests.fakes import crawlers, datasync, dms, glue, iam, s3
+from autocorp_assets_tests.fakes import athena, crawlers, datasync, dms, glue, iam, s3
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -65,6 +65,7 @@ def run_server() -> Generator[FakeAws]:
     """Serve on a free port of the loopback until the end of the block."""
     # Its log has a line for each of thousands of requests.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    athena.install()
     dms.install()
     glue.install()
     crawlers.install()

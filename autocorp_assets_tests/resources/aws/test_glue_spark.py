@@ -9,6 +9,7 @@ import pytest
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.tables import curated_tables
+from autocorp_assets.deployments.query import deployment_query
 from autocorp_assets.lake.snapshots import read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
@@ -36,6 +37,7 @@ def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, obj
         resources={
             "lake": LakeStorage(settings.lake),
             "job_runner": runner,
+            "query": deployment_query(settings),
             "catalog": LocalCatalog(lake=settings.lake),
         },
     )
