@@ -30,6 +30,9 @@ SERVICES = ("dms", "datasync", "glue", "monitoring")
 
 def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Settings, tmp_path: Path):
     with aws_platform(aws, aws_settings, tmp_path) as platform:
+        examined = platform.deployed.run("doctor")
+        assert examined.returncode == 0, examined.stdout
+        aws.faults.clear()
         for service in SERVICES:
             aws.faults.add(service, THROTTLED, UNAVAILABLE)
 
@@ -44,6 +47,10 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
 
         assert changed["ok"], changed
         assert {table["table"] for table in changed["tables"] if table["rows_applied"]} == set(TABLES)
+        published = platform.deployed.run("deploy")
+        assert published.returncode == 0, published.stdout + published.stderr
+        count = "SELECT count(*) AS parts FROM service_parts"
+        assert platform.deployed.query(count) == platform.deployed.query(count, "--as-of", "now")
         assert asked_of_aws(aws) <= permitted(aws_settings)
         found = {
             name: compare_table(platform.dsn, str(aws_settings.lake), table).count for name, table in TABLES.items()
