@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocorp_assets.query.view_files import VIEWS_FOLDER
+
 if TYPE_CHECKING:
     from autocorp_assets.query.result import QueryResult
 
@@ -16,8 +18,9 @@ class LocalQuery:
     """Query over the lake at `lake`; DuckDB is loaded by the first one."""
 
     lake: Path
+    views: Path = VIEWS_FOLDER
 
     def run(self, sql: str, *, parameters: Sequence[object] = ()) -> QueryResult:
         from autocorp_assets.query.engine import LakeQuery
 
-        return LakeQuery(self.lake).run(sql, parameters=parameters)
+        return LakeQuery(self.lake, views=self.views).run(sql, parameters=parameters)

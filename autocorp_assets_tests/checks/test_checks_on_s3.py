@@ -13,7 +13,6 @@ from deltalake import write_deltalake
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks import changed_rows as module
-from autocorp_assets.checks.catalog import catalogue_columns
 from autocorp_assets.checks.changed_rows import changed_rows
 from autocorp_assets.checks.curated import check_specs, check_table
 from autocorp_assets.checks.references import judge_references
@@ -27,6 +26,7 @@ from autocorp_assets.query.engine import LakeQuery
 from autocorp_assets.reconciliation.keys import KeyRange
 from autocorp_assets.reconciliation.lake_table import open_lake_table
 from autocorp_assets.resources.aws.athena import AthenaQuery
+from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets_tests.checks.conftest import LINEAGE, frame
 from autocorp_assets_tests.fakes.athena import QueryFailure, athena_queries, make_workgroup
 from autocorp_assets_tests.fakes.s3_folder import upload
@@ -121,7 +121,7 @@ def test_whole_delta_tables_are_judged(parts: Snapshot):
     store(PARTS, {**LINEAGE, "sku": "A"})
 
     assert judge_unique_keys(lake, PARTS).description == "1 records are stored more than once"
-    assert catalogue_columns(lake, "auto_parts")["price"] == "decimal(10,2)"
+    assert LocalCatalog(lake=lake.root).describe(["auto_parts"])["auto_parts"].columns["price"] == "decimal(10,2)"
     link = {**LINEAGE, "service_part_id": 1, "serviceid": "GONE", "sku": "A"}
     contract = TABLES["service_parts"]
     store(contract, link)

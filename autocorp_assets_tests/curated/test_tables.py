@@ -1,5 +1,5 @@
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import CatalogError
+from autocorp_assets.resources.ports import CatalogError, CatalogTable
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 
@@ -180,6 +180,9 @@ class Entries:
         if self.refuses:
             raise CatalogError("Glue does not answer")
         return []
+
+    def describe(self, tables) -> dict[str, CatalogTable]:
+        raise AssertionError("a run does not ask what the catalog knows")
 
 
 def test_the_catalog_is_told_of_all_tables_of_a_run_at_once_with_their_columns(platform: Platform):
