@@ -19,7 +19,7 @@ from autocorp_assets.reconciliation.database import compare_table
 from autocorp_assets.resources.aws.permissions import Account, permissions
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.e2e.aws_platform import aws_platform
-from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE
+from autocorp_assets_tests.fakes.faults import SLOW, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import ACCOUNT, REGION, FakeAws
 
 pytestmark = [pytest.mark.e2e, pytest.mark.aws, pytest.mark.timeout(600)]
@@ -34,7 +34,7 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
         assert examined.returncode == 0, examined.stdout
         aws.faults.clear()
         for service in SERVICES:
-            aws.faults.add(service, THROTTLED, UNAVAILABLE)
+            aws.faults.add(service, THROTTLED, UNAVAILABLE, SLOW)
 
         loaded = platform.deployed.sync()
 
