@@ -23,6 +23,7 @@ from autocorp_assets.automation.conditions import (
 )
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
+from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
 from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
@@ -78,7 +79,7 @@ def definitions(
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),
-            *([platform_metrics_sensor(TABLES.values())] if is_aws else []),
+            *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
         schedules=[hourly_transfers()] if is_aws else [],
         resources=resources or deployment_resources(settings),

@@ -3,7 +3,7 @@
 Catalogues that kept an old schema have hidden columns from analysts without a word (hudi#6304, #11670).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -15,6 +15,7 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
+from autocorp_assets.resources.ports import Catalog, CatalogError, CatalogTable
 
 CATALOG = "catalog"
 HUDI_PREFIX = "_hoodie_"
@@ -40,25 +41,28 @@ def catalog_checks(
         can_subset=True,
     )
     def catalog(
-        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[LakeStorage]
+        context: dg.AssetCheckExecutionContext,
+        lake: dg.ResourceParam[LakeStorage],
+        catalog: dg.ResourceParam[Catalog],
     ) -> Iterator[dg.AssetCheckResult]:
-        for contract in contracts.values():
-            if dg.AssetCheckKey(curated_key(contract.name), CATALOG) in context.selected_asset_check_keys:
-                yield _check(lake, contract)
+        selected = context.selected_asset_check_keys
+        yield from _check(
+            lake,
+            catalog,
+            [one for one in contracts.values() if dg.AssetCheckKey(curated_key(one.name), CATALOG) in selected],
+        )
 
     return catalog
 
 
-def compare(contract: TableContract, *, stored: Mapping[str, str], catalogue: Mapping[str, str]) -> Findings:
+def compare(contract: TableContract, *, stored: Mapping[str, str], catalogue: CatalogTable | None) -> Findings:
     """Compares columns and types. Pure.
 
     Args:
         contract: the table.
         stored: the stored table's columns and types, by Spark SQL's names.
-        catalogue: the columns and types that a query sees, with the engine's names of types.
+        catalogue: what SQL engines see; None for nothing.
     """
-    from autocorp_assets.query.engine import duckdb_type
-
     run = f"run `curated/{contract.name}` with its next change"
     agreed = {column.name: column.type for column in contract.lake_columns}
     unnamed = unnamed_columns(contract, stored)
@@ -71,16 +75,7 @@ def compare(contract: TableContract, *, stored: Mapping[str, str], catalogue: Ma
                 f"column {name} is {stored[name]} in the table and {wanted} in the contract: {run}, which changes it "
                 "or says why it cannot"
             )
-    for name, wanted in {**unnamed, **agreed}.items():
-        expected = duckdb_type(wanted).lower()
-        if catalogue.get(name) != expected:
-            errors.append(
-                f"column {name} is {catalogue.get(name, 'missing')} in the query catalogue, not {expected}: the "
-                "platform derives it from contract and table, so this is a defect of autocorp_assets/query/engine.py"
-            )
-    own = {*agreed, *unnamed}
-    invented = [name for name in catalogue if name not in own and not name.startswith(HUDI_PREFIX)]
-    errors += [f"column {name} of the query catalogue is neither in table nor contract" for name in invented]
+    errors += _catalogue_errors(contract, {**unnamed, **agreed}, catalogue)
     warnings = [
         f"column {name} ({of}) is in the table and not in the contract: add it there, or drop it in the source"
         for name, of in unnamed.items()
@@ -88,19 +83,42 @@ def compare(contract: TableContract, *, stored: Mapping[str, str], catalogue: Ma
     return Findings(errors=tuple(errors), warnings=tuple(warnings))
 
 
-def catalogue_columns(lake: LakeStorage, table: str) -> dict[str, str]:
-    """Columns of `autocorp_lake.<table>` as DESCRIBE tells them to an analyst."""
-    from autocorp_assets.query.engine import LAKE_SCHEMA, LakeQuery
+def _catalogue_errors(
+    contract: TableContract, expected: Mapping[str, str], catalogue: CatalogTable | None
+) -> Iterator[str]:
+    if catalogue is None:
+        yield f"the table is not in the query catalogue: run `curated/{contract.name}` once more, which enters it"
+        return
+    yield from catalogue.complaints
+    # Glue writes names in lower case, and DuckDB takes them so.
+    known = {name.lower(): of for name, of in catalogue.columns.items()}
+    for name, wanted in expected.items():
+        found = known.get(name.lower(), "missing")
+        # A time without a zone is the same in every engine here: all of them are UTC.
+        if found != wanted.removesuffix("_ntz"):
+            yield f"column {name} is {found} in the query catalogue, not {wanted}: {catalogue.remedy}"
+    own = {name.lower() for name in expected}
+    for name in known:
+        if name not in own and not name.startswith(HUDI_PREFIX):
+            yield f"column {name} of the query catalogue is neither in table nor contract: {catalogue.remedy}"
 
-    return {name: of for name, of, _ in LakeQuery(lake.root).run(f"DESCRIBE {LAKE_SCHEMA}.{table}").rows()}
 
-
-def _check(lake: LakeStorage, contract: TableContract) -> dg.AssetCheckResult:
-    snapshot = read_snapshot(lake.root, contract)
-    if snapshot is None:
-        return _result(contract, Findings(errors=(), warnings=()), None)
-    catalogue = catalogue_columns(lake, contract.name)
-    return _result(contract, compare(contract, stored=snapshot.columns, catalogue=catalogue), snapshot)
+def _check(lake: LakeStorage, catalog: Catalog, contracts: Sequence[TableContract]) -> Iterator[dg.AssetCheckResult]:
+    snapshots = {contract.name: read_snapshot(lake.root, contract) for contract in contracts}
+    existing = [name for name, snapshot in snapshots.items() if snapshot]
+    try:
+        known = catalog.describe(existing) if existing else {}
+    except CatalogError as error:
+        unknown = Findings(errors=(), warnings=(f"the query catalogue could not be compared: {error}",))
+        yield from (_result(contract, unknown, snapshots[contract.name]) for contract in contracts)
+        return
+    for contract in contracts:
+        snapshot = snapshots[contract.name]
+        if snapshot is None:
+            yield _result(contract, Findings(errors=(), warnings=()), None)
+        else:
+            found = compare(contract, stored=snapshot.columns, catalogue=known.get(contract.name))
+            yield _result(contract, found, snapshot)
 
 
 def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | None) -> dg.AssetCheckResult:
@@ -131,8 +149,8 @@ def _spec(contract: TableContract, condition: dg.AutomationCondition | None) -> 
         runs=Occasion.HOURLY,
         severity=f"{ERROR}; {WARNING} for a column that only the contract lacks",
         means=(
-            f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`) have the same columns, of "
-            "the same types."
+            f"Contract, stored table and query catalogue (`autocorp_lake.{contract.name}`; on AWS that is Glue's) have "
+            "the same columns, of the same types."
         ),
         what_to_do=f"Each difference names its remedy; mostly it is to run `curated/{contract.name}` once more.",
     )

@@ -20,14 +20,14 @@ from autocorp_assets.cli.tables import printable
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from autocorp_assets.query.engine import QueryResult
+    from autocorp_assets.query.result import QueryResult
 
 app = typer.Typer()
 TABLE_ROWS = 100
 WIDEST = 100_000
 """Characters of a line that is not for a terminal."""
-NUMERIC_TYPES = ("INT", "BIGINT", "SMALLINT", "TINYINT", "DECIMAL", "DOUBLE", "FLOAT")
-"""Beginnings of DuckDB's names."""
+NUMERIC_TYPES = ("INTEGER", "BIGINT", "SMALLINT", "TINYINT", "DECIMAL", "DOUBLE", "FLOAT", "REAL")
+"""Beginnings of DuckDB's and Athena's names."""
 EXAMPLES = """
 Tables and views: autocorp query "SHOW TABLES"
 
@@ -66,21 +66,41 @@ def query(
 
     Times are UTC. In json, decimals are text, so that no digit is lost.
     """
-    from autocorp_assets.query.engine import LakeQuery
     from autocorp_assets.query.moments import parse_moment
 
-    lake = Settings().lake
-    _refuse_empty_lake(lake)
+    settings = Settings()
+    _refuse_empty_lake(settings.lake)
     moment = None if as_of is None else parse_moment(as_of, now=datetime.now(UTC))
     if moment is not None:
         _note(f"as of {moment:%Y-%m-%d %H:%M:%S} UTC")
-    result = LakeQuery(lake).run(_sql(sql), as_of=moment)
+    result = _answer(settings, _sql(sql), moment)
     for name in result.absent:
         _note(f"{name} {'did not exist then' if moment else 'does not exist yet'}; it is read as empty")
     if output is Format.TABLE:
         _print_table(result, limit)
     else:
         WRITERS[output](result, sys.stdout)
+    if result.scan is not None:
+        _note(f"{data_size(result.scan.bytes)} scanned, about {result.scan.dollars:.5f} USD")
+
+
+def _answer(settings: Settings, sql: str, moment: datetime | None) -> QueryResult:
+    if moment is None:
+        from autocorp_assets.deployments.query import deployment_query
+
+        return deployment_query(settings).run(sql)
+    # In every deployment: Athena has no time travel for Delta tables.
+    from autocorp_assets.query.engine import LakeQuery
+
+    return LakeQuery(settings.lake).run(sql, as_of=moment)
+
+
+def data_size(count: int) -> str:
+    """Bytes in the unit that a price is per, or one a thousand times smaller, …"""
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:,.0f} B" if units[0] == "B" else f"{size:,.1f} {units[0]}"
 
 
 def _sql(argument: str) -> str:
@@ -143,7 +163,7 @@ def _print_table(result: QueryResult, limit: int) -> None:
 
     table = Table()
     for name, kind in zip(result.columns, result.types, strict=True):
-        is_number = kind.startswith(NUMERIC_TYPES) and not kind.endswith("]")
+        is_number = kind.upper().startswith(NUMERIC_TYPES) and not kind.endswith("]")
         table.add_column(Text(printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in islice(result.rows(), limit or None):
         table.add_row(*(Text("NULL", "dim") if value is None else Text(printable(_flat(value))) for value in row))

@@ -22,10 +22,12 @@ from autocorp_assets.curated.metadata import (
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import JobOutcome, JobRunner
+from autocorp_assets.resources.ports import Catalog, CatalogError, JobOutcome, JobRunner, Query
 from spark_jobs.plan import TablePlan
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
+Stored = dict[str, Mapping[str, str]]
+"""Columns and their types by table, as the run leaves them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +68,13 @@ def curated_tables(
         pool=LAKE_WRITER,
         description="Validate, standardise, reduce and merge what raw has new, in one Spark job.",
     )
-    def curate(
+    def curate(  # noqa: PLR0917 Dagster gives resources by name
         context: dg.AssetExecutionContext,
         config: CurateConfig,
         lake: dg.ResourceParam[LakeStorage],
         job_runner: dg.ResourceParam[JobRunner],
+        catalog: dg.ResourceParam[Catalog],
+        query: dg.ResourceParam[Query],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
@@ -79,11 +83,16 @@ def curated_tables(
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
-        yield from _unchanged(context, idle, lake)
+        stored: Stored = {}
+        yield from _unchanged(context, idle, lake=lake, query=query, stored=stored)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
-            yield from _curated(context, outcome, told, lake)
+            yield from _curated(context, outcome, told, lake=lake, query=query, stored=stored)
+        uncatalogued = _enter(context, catalog, stored)
+        if outcome is not None:
             _raise_for_bad(outcome, pending, retry_delay_seconds)
+        if uncatalogued:
+            raise uncatalogued
 
     return curate
 
@@ -115,11 +124,33 @@ def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTab
     return bad
 
 
-def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage) -> Results:
+def _enter(context: dg.AssetExecutionContext, catalog: Catalog, stored: Stored) -> dg.Failure | None:
+    """Have the catalog follow the tables; also those that are unchanged, since an earlier run may have failed here."""
+    try:
+        for done in catalog.register(stored):
+            context.log.info(done)
+    except CatalogError as error:
+        context.log.error(f"query catalogue: {error}")
+        return dg.Failure(
+            description=f"The tables are up to date, but SQL engines may not see them as they are: {error}",
+            allow_retries=False,
+        )
+    return None
+
+
+def _unchanged(
+    context: dg.AssetExecutionContext,
+    idle: Sequence[TableContract],
+    *,
+    lake: LakeStorage,
+    query: Query,
+    stored: Stored,
+) -> Results:
     """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
     for contract in idle:
         if (snapshot := read_snapshot(lake.root, contract)) is None:
             continue
+        stored[contract.name] = snapshot.columns
         yield dg.MaterializeResult(
             asset_key=curated_key(contract.name),
             data_version=dg.DataVersion(snapshot.commit),
@@ -130,7 +161,7 @@ def _unchanged(context: dg.AssetExecutionContext, idle: Sequence[TableContract],
                 **_where(contract, lake),
             },
         )
-        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context))
+        yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context), query=query)
         yield from still_holding(contract, context.instance, _checks(context))
 
 
@@ -138,7 +169,10 @@ def _curated(
     context: dg.AssetExecutionContext,
     outcome: JobOutcome,
     plans: Mapping[dg.AssetKey, tuple[TableContract, TablePlan]],
+    *,
     lake: LakeStorage,
+    query: Query,
+    stored: Stored,
 ) -> Results:
     for result in outcome.results:
         contract, plan = plans[_key(result)]
@@ -158,7 +192,8 @@ def _curated(
         )
         context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
         if snapshot:
-            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context))
+            stored[contract.name] = snapshot.columns
+            yield from check_table(contract, snapshot=snapshot, files=files, selected=_checks(context), query=query)
 
 
 def _found(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from autocorp_assets.deployments.query import deployment_query
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
+from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.cloudwatch_metrics import CloudwatchMetrics
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
+from autocorp_assets.resources.aws.glue_catalog import GlueCatalog
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
+from autocorp_assets.resources.aws.raw_crawler import RawCrawler
 from autocorp_assets.resources.aws.sns_alerts import SnsAlerts
 from autocorp_assets.resources.aws.source import SecretSource
 from autocorp_assets.resources.ports import ReadOnlySource
@@ -20,6 +24,8 @@ def aws_resources(settings: Settings) -> dict[str, object]:
     source = aws_source(settings)
     return {
         "lake": LakeStorage(settings.lake),
+        "query": deployment_query(settings),
+        "catalog": aws_catalog(settings),
         "source": source,
         "alerts": SnsAlerts(topic=aws.alerts_topic),
         "metrics": CloudwatchMetrics(namespace=aws.metrics_namespace, deployment=settings.deployment),
@@ -27,7 +33,12 @@ def aws_resources(settings: Settings) -> dict[str, object]:
         "job_runner": GlueJobRunner(settings=settings, deadline_seconds=settings.aws.job_deadline_minutes * 60),
         "transfer": DatasyncTransfer(settings=settings),
         "arrival_events": SqsArrivals(settings=settings),
+        "crawler": RawCrawler(name=aws.raw_crawler, lake=str(settings.lake)),
     }
+
+
+def aws_catalog(settings: Settings) -> GlueCatalog:
+    return GlueCatalog(lake=str(settings.lake), ddl=AthenaDdl(workgroup=settings.aws.workgroup))
 
 
 def aws_source(settings: Settings) -> SecretSource:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from autocorp_assets.contracts.raw_format import QUARANTINE
+from autocorp_assets.deployments.query import deployment_query
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.local_source import LocalSource
 from autocorp_assets.resources.local_transfer import SETTLED_SECONDS, LocalTransfer
@@ -21,6 +23,8 @@ def local_resources(settings: Settings, *, exports_are_whole: bool = False) -> d
     settled_seconds = 0.0 if exports_are_whole else SETTLED_SECONDS
     return {
         "lake": LakeStorage(settings.lake_folder),
+        "query": deployment_query(settings),
+        "catalog": LocalCatalog(lake=settings.lake_folder),
         "source": LocalSource(settings=settings),
         "replication": LocalReplication(settings=settings),
         "transfer": LocalTransfer(settings=settings, settled_seconds=settled_seconds),

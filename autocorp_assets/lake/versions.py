@@ -51,6 +51,11 @@ class Snapshot(Head):
     def bytes(self) -> int:
         return sum(self.file_sizes)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files are behind URLs."""
+        return any("://" in file for file in self.files[:1])
+
 
 class TableNotReadable(ValueError):
     """The table is there, but reading its files would give wrong rows, or its history is no longer kept."""

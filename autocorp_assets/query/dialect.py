@@ -110,7 +110,26 @@ def translate(sql: str, *, catalog: Catalog) -> Statement:
     if start not in QUERY_STARTS:
         message = f"{start} cannot be run: the lake is read only here (SELECT, WITH, VALUES, SHOW, DESCRIBE, EXPLAIN)"
         raise QueryError(message)
-    return _query(sql[: tokens[-1].end + 1], catalog)
+    return _query(_text(sql, tokens), catalog)
+
+
+def guard(sql: str, *, catalog: Catalog) -> str:
+    """The same statement for Athena itself, without semicolons at its end, once it is sure to be one that only reads.
+
+    What DuckDB cannot do is no reason to refuse it here.
+
+    Raises:
+        QueryError: see `translate`.
+    """
+    tokens = _tokens_of_one_statement(sql)
+    start = tokens[0].text.upper()
+    if start == "EXPLAIN":
+        guard(_split_explain(_rest(tokens))[1], catalog=catalog)
+    elif start in QUERY_STARTS:
+        _parse(_text(sql, tokens), catalog)
+    else:
+        translate(sql, catalog=catalog)
+    return _text(sql, tokens)
 
 
 def _tokens(sql: str) -> list[Token]:
@@ -120,6 +139,10 @@ def _tokens(sql: str) -> list[Token]:
     except TokenError as error:
         message = "syntax error: a quote or a comment is not closed"
         raise QueryError(message) from error
+
+
+def _text(sql: str, tokens: list[Token]) -> str:
+    return sql[: tokens[-1].end + 1]
 
 
 def _rest(tokens: list[Token]) -> str:
@@ -141,6 +164,13 @@ def _tokens_of_one_statement(sql: str) -> list[Token]:
 
 
 def _query(sql: str, catalog: Catalog) -> Statement:
+    tree, tables = _parse(sql, catalog)
+    _name_as_athena_does(tree)
+    return Statement(sql=to_duckdb(tree), tables=tables)
+
+
+def _parse(sql: str, catalog: Catalog) -> tuple[exp.Expr, frozenset[tuple[str, str]]]:
+    """The tree of a query that only reads, and the lake's tables and views that it names."""
     try:
         tree = sqlglot.parse_one(sql, read="athena")
     except ParseError as error:
@@ -148,8 +178,7 @@ def _query(sql: str, catalog: Catalog) -> Statement:
     _refuse_writes(tree)
     local = frozenset(cte.alias.lower() for cte in tree.find_all(exp.CTE))
     resolved = [catalog.resolve(_without_athena_catalog(table), local) for table in tree.find_all(exp.Table)]
-    _name_as_athena_does(tree)
-    return Statement(sql=to_duckdb(tree), tables=frozenset(filter(None, resolved)))
+    return tree, frozenset(filter(None, resolved))
 
 
 def to_duckdb(tree: exp.Expr) -> str:
@@ -192,11 +221,15 @@ def _without_athena_catalog(table: exp.Table) -> exp.Table:
 
 
 def _explain(query: str, catalog: Catalog) -> Statement:
-    words = query.split(maxsplit=1)
-    analyze = words[:1] and words[0].upper() == "ANALYZE"
-    explained = translate(query[len(words[0]) :] if analyze else query, catalog=catalog)
-    prefix = "EXPLAIN ANALYZE" if analyze else "EXPLAIN"
+    prefix, query = _split_explain(query)
+    explained = translate(query, catalog=catalog)
     return Statement(sql=f"{prefix} {explained.sql}", tables=explained.tables, parameters=explained.parameters)
+
+
+def _split_explain(rest: str) -> tuple[str, str]:
+    """EXPLAIN or EXPLAIN ANALYZE, and the query after it."""
+    first, _, query = rest.lstrip().partition(" ")
+    return ("EXPLAIN ANALYZE", query) if first.upper() == "ANALYZE" else ("EXPLAIN", rest)
 
 
 def _show(tokens: list[Token], catalog: Catalog) -> Statement:

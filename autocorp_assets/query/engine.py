@@ -2,7 +2,7 @@
 
 Which files a query may read is fixed before it runs: DuckDB is closed to every other file and to the
 network, and its configuration locked, so that a statement which slips through the checks of
-`dialect` still finds nothing to open.
+`dialect` still finds nothing to open. Files in S3 are read for it by pyarrow.
 """
 
 from __future__ import annotations
@@ -13,20 +13,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import LakeFormat, TableContract
+from autocorp_assets.lake.parquet_dataset import open_dataset
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
-from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, Catalog, translate
+from autocorp_assets.query.dialect import DEFAULT_SCHEMA, MACROS, translate
 from autocorp_assets.query.errors import QueryError
+from autocorp_assets.query.result import QueryResult
 from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEWS_FOLDER, tables_below, view_files, views_below
-from autocorp_assets.query.views import View, load_views
+from autocorp_assets.query.views import View, lake_catalog, load_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.dataset import Dataset
+
+__all__ = ["LAKE_SCHEMA", "LakeQuery", "QueryResult", "duckdb_type"]
 
 HUDI_COLUMNS = (
     "_hoodie_commit_time",
@@ -58,25 +63,6 @@ SETTINGS_AFTER_VIEWS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueryResult:
-    """All rows of a query."""
-
-    columns: tuple[str, ...]
-    types: tuple[str, ...]
-    """DuckDB's names."""
-    table: pa.Table
-    seconds: float
-    """From the first file listed to the last row."""
-    absent: tuple[str, ...] = ()
-    """Tables of the query that do not exist, or did not at the time asked for; they were read as empty."""
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Python values, a row at a time."""
-        for batch in self.table.to_batches():
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
 @dataclass(frozen=True)
 class LakeQuery:
     """Queries over the lake at `root`, a local path or a URL."""
@@ -84,11 +70,6 @@ class LakeQuery:
     root: str | Path
     memory_limit: str = MEMORY_LIMIT
     views: Path = VIEWS_FOLDER
-
-    @property
-    def catalog(self) -> Catalog:
-        views = {view.name for view in view_files(self.views)}
-        return Catalog({LAKE_SCHEMA: frozenset(TABLES), DEFAULT_SCHEMA: frozenset(TABLES) | views})
 
     def connect(self, as_of: datetime | None = None) -> duckdb.DuckDBPyConnection:
         """A connection with all tables and views, each table as it was at one moment; only reads are possible.
@@ -111,7 +92,7 @@ class LakeQuery:
             TableNotReadable: see `lake.snapshots.read_snapshot`.
         """
         started = time.perf_counter()
-        statement = translate(sql, catalog=self.catalog)
+        statement = translate(sql, catalog=lake_catalog(self.views))
         needed = tables_below(statement.tables, view_files(self.views))
         snapshots = self._snapshots(needed, as_of)
         connection, broken = self._open(snapshots)
@@ -143,7 +124,8 @@ class LakeQuery:
     def _open(self, snapshots: Mapping[str, Snapshot | None]) -> tuple[duckdb.DuckDBPyConnection, dict[str, str]]:
         """The connection, and what is wrong with the views that could not be made, by name."""
         connection = duckdb.connect(":memory:")
-        files = [file for snapshot in snapshots.values() if snapshot for file in snapshot.files]
+        existing = [snapshot for snapshot in snapshots.values() if snapshot and snapshot.files]
+        local = [file for snapshot in existing if not snapshot.is_remote for file in snapshot.files]
         tables = [
             *SETTINGS_BEFORE_VIEWS,
             f"SET memory_limit = {_text(self.memory_limit)}",
@@ -154,10 +136,13 @@ class LakeQuery:
             *(sql for contract in TABLES.values() for sql in _table_views(contract, snapshots.get(contract.name))),
         ]
         try:
+            for snapshot in existing:
+                if snapshot.is_remote:
+                    connection.register(_remote(snapshot.table), _open_remote(snapshot))
             for statement in tables:
                 connection.execute(statement)
             broken = _make_views(connection, load_views(self.views))
-            for statement in (f"SET allowed_paths = {_list(files)}", *SETTINGS_AFTER_VIEWS):
+            for statement in (f"SET allowed_paths = {_list(local)}", *SETTINGS_AFTER_VIEWS):
                 connection.execute(statement)
         except BaseException:
             connection.close()
@@ -197,8 +182,7 @@ def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator
     rows = f"SELECT {empty} LIMIT 0"
     if snapshot is not None and snapshot.files:
         # The empty part adds the columns that no file has yet.
-        stored = f"FROM read_parquet({_list(snapshot.files)}, union_by_name = true, hive_partitioning = false)"
-        rows = f"{stored} UNION ALL BY NAME ({rows})"
+        rows = f"FROM {_stored(snapshot)} UNION ALL BY NAME ({rows})"
     casts = ", ".join(f"{name}::{of} AS {name}" for name, of in typed)
     # Names are the contracts', texts are quoted: views take no parameters.
     yield f"CREATE VIEW {LAKE_SCHEMA}.{contract.name} AS SELECT * REPLACE ({casts}) FROM ({rows})"  # noqa: S608
@@ -207,6 +191,25 @@ def _table_views(contract: TableContract, snapshot: Snapshot | None) -> Iterator
     yield f"CREATE VIEW {analysts} AS SELECT {columns} FROM {LAKE_SCHEMA}.{contract.name}"  # noqa: S608
     for column in contract.columns:
         yield f"COMMENT ON COLUMN {analysts}.{_name(column.name)} IS {_text(column.description)}"
+
+
+def _stored(snapshot: Snapshot) -> str:
+    if snapshot.is_remote:
+        return _name(_remote(snapshot.table))
+    return f"read_parquet({_list(snapshot.files)}, union_by_name = true, hive_partitioning = false)"
+
+
+def _remote(table: str) -> str:
+    """Of what is registered for a table's files; no name that a query can use."""
+    return f"files of {table}"
+
+
+def _open_remote(snapshot: Snapshot) -> Dataset:
+    # The schema that the table states, so that no file has to be opened for it; without one, that of the contract.
+    contract = TABLES[snapshot.table]
+    columns = snapshot.columns or {column.name: column.type for column in contract.lake_columns}
+    stored_only = HUDI_COLUMNS if contract.format is LakeFormat.HUDI else ()
+    return open_dataset(snapshot, {**dict.fromkeys(stored_only, "string"), **columns})
 
 
 def _with_bigints(relation: duckdb.DuckDBPyRelation) -> pa.Table:

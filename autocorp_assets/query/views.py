@@ -11,9 +11,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.query.dialect import to_duckdb
+from autocorp_assets.query.dialect import Catalog, to_duckdb
 from autocorp_assets.query.errors import QueryError
-from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files
+from autocorp_assets.query.view_files import LAKE_SCHEMA, VIEW_SCHEMA, VIEWS_FOLDER, ViewFile, view_files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,12 @@ def view_query(file: ViewFile) -> exp.Query:
         message = f"{file.path.name}: there is no table or view {', '.join(unknown)}"
         raise QueryError(message)
     return query
+
+
+def lake_catalog(folder: Path = VIEWS_FOLDER) -> Catalog:
+    """The tables and views that a query may name."""
+    views = {view.name for view in view_files(folder)}
+    return Catalog({LAKE_SCHEMA: frozenset(TABLES), VIEW_SCHEMA: frozenset(TABLES) | views})
 
 
 def _names(file: ViewFile) -> set[str]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import dagster as dg
     import psycopg
 
-    from autocorp_assets.contracts.model import TableContract
+    from autocorp_assets.query.result import QueryResult
     from spark_jobs.plan import TablePlan
 
 Progress = Callable[[str], None]
@@ -315,25 +315,77 @@ class Metrics(Protocol):
     def publish(self, measurements: Sequence[Measurement]) -> None: ...
 
 
+class Query(Protocol):
+    """Answers Athena's SQL over the lake as it is now."""
+
+    def run(self, sql: str, *, parameters: Sequence[object] = ()) -> QueryResult:
+        """The rows of one statement that only reads.
+
+        Args:
+            sql: in Athena's SQL; tables without a schema are those of `autocorp`.
+            parameters: values for the statement's `?`.
+
+        Raises QueryError when the statement cannot be run; the message is for the analyst.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class CatalogTable:
     """What the catalog says of a table."""
 
     columns: Mapping[str, str]
-    """Types by name, as Spark SQL has them; lower case."""
-    location: str
-    properties: Mapping[str, str]
+    """Types by name, as Spark SQL has them."""
+    remedy: str
+    """What to do when they are not the stored table's."""
+    complaints: tuple[str, ...] = ()
+    """What else would keep engines from reading the table as it is, each with its remedy."""
+
+
+class CatalogError(RuntimeError):
+    """Tables cannot be found by SQL engines, or the catalog cannot be asked; the message says why and what to do."""
 
 
 class Catalog(Protocol):
-    """Where SQL engines find the tables of the lake."""
+    """Where SQL engines find the tables of the lake. Both methods raise CatalogError."""
 
-    def register(self, contract: TableContract) -> None:
-        """Make sure that the table, which has at least one commit, can be queried. Cheap when it can."""
+    def register(self, stored: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
+        """Make sure that tables can be queried, with the columns that they have; what was done for that, in words.
+
+        Cheap when nothing has to be done. What can be done is, also when CatalogError then tells of the rest.
+
+        Args:
+            stored: the columns of tables that have a commit, and their types by Spark SQL's names, by table.
+        """
         ...
 
-    def describe(self, contract: TableContract) -> CatalogTable | None:
-        """None when the catalog does not know the table."""
+    def describe(self, tables: Sequence[str]) -> Mapping[str, CatalogTable]:
+        """Those of the tables that the catalog knows, by name."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crawl:
+    """What a crawler last did."""
+
+    is_running: bool
+    began: float | None = None
+    """When its last crawl that has ended began, in seconds of the epoch."""
+    failure: str | None = None
+    """Why that one failed, and what to do."""
+
+
+class CrawlerError(RuntimeError):
+    """The crawler cannot be used; the message says why and what to do."""
+
+
+class Crawler(Protocol):
+    """Enters raw files in the catalog. Both methods raise CrawlerError."""
+
+    def last(self) -> Crawl: ...
+
+    def start(self) -> None:
+        """Returns at once, also when it runs already."""
         ...
 
 

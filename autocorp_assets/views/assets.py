@@ -3,30 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import dagster as dg
 
 from autocorp_assets.asset_keys import view_key
-from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.lake.versions import TableNotReadable
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, view_files
+from autocorp_assets.resources.ports import Query
 from autocorp_assets.views.specs import view_spec
-
-if TYPE_CHECKING:
-    from autocorp_assets.query.engine import QueryResult
 
 ROWS = "view_rows"
 """Name of the column in which a view is counted, next to its own."""
-
-
-class Query(Protocol):
-    """Answers Athena's SQL."""
-
-    def run(self, sql: str) -> "QueryResult":
-        """Raises QueryError, whose message is for the analyst."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +28,6 @@ class Answer:
     seconds: float
     absent: tuple[str, ...]
     """Tables below it that do not exist yet; they count as empty."""
-
-
-def engine(lake: LakeStorage, folder: Path) -> Query:
-    """What the views of a folder are asked of."""
-    from autocorp_assets.query.engine import LakeQuery
-
-    return LakeQuery(lake.root, views=folder)
 
 
 def ask(query: Query, view: str) -> Answer:
@@ -79,10 +61,7 @@ def view_assets(*, condition: dg.AutomationCondition, folder: Path = VIEWS_FOLDE
         can_subset=True,
         description="Ask each view for its columns and the number of its rows. A view that is broken fails alone.",
     )
-    def ask_views(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[LakeStorage]
-    ) -> Iterator[dg.MaterializeResult]:
-        query = engine(lake, folder)
+    def ask_views(context: dg.AssetExecutionContext, query: dg.ResourceParam[Query]) -> Iterator[dg.MaterializeResult]:
         broken: dict[str, str] = {}
         selected = [file.name for file in files if view_key(file.name) in context.selected_asset_keys]
         for name in selected:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import dagster as dg
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from autocorp_assets.checks.catalog import catalog_checks, compare
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import Column
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_catalog import LocalCatalog
+from autocorp_assets.resources.ports import CatalogError, CatalogTable
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
 
 SERVICE = TABLES["service"]
 STORED = {column.name: column.type for column in SERVICE.lake_columns}
-CATALOGUE = {name: {"string": "varchar", "int": "integer"}.get(of, of) for name, of in STORED.items()}
-"""As DESCRIBE tells it."""
+CATALOGUE = CatalogTable(columns=STORED, remedy="mend it")
+
+
+def seen(**changes: str) -> CatalogTable:
+    return replace(CATALOGUE, columns={**STORED, **changes})
 
 
 def test_the_same_everywhere_is_nothing_to_tell():
@@ -26,7 +33,7 @@ def test_the_same_everywhere_is_nothing_to_tell():
 
 
 def test_a_column_that_only_the_contract_lacks_is_a_warning():
-    findings = compare(SERVICE, stored={**STORED, "months": "int"}, catalogue={**CATALOGUE, "months": "integer"})
+    findings = compare(SERVICE, stored={**STORED, "months": "int"}, catalogue=seen(months="int"))
 
     assert findings.errors == ()
     assert findings.warnings == (
@@ -46,18 +53,47 @@ def test_a_column_that_the_table_lacks_or_holds_as_another_type_is_an_error_with
 
 
 def test_a_column_that_the_catalogue_hides_or_makes_up_is_an_error():
-    catalogue = {**CATALOGUE, "labor_cost": "double", "op": "varchar"}
-
-    findings = compare(SERVICE, stored={**STORED, "months": "int"}, catalogue=catalogue)
+    findings = compare(SERVICE, stored={**STORED, "months": "int"}, catalogue=seen(labor_cost="double", op="string"))
 
     hidden, retyped, invented = sorted(findings.errors, key=lambda error: ("months" not in error, error))
-    assert "months is missing in the query catalogue, not integer" in hidden
+    assert "months is missing in the query catalogue, not int: mend it" in hidden
     assert "labor_cost is double in the query catalogue, not decimal(19,2)" in retyped
-    assert invented == "column op of the query catalogue is neither in table nor contract"
+    assert invented == "column op of the query catalogue is neither in table nor contract: mend it"
 
 
-def results(contracts, lake: LakeStorage) -> dict[str, dg.AssetCheckEvaluation]:
-    definitions = dg.Definitions(asset_checks=[catalog_checks(contracts)], resources={"lake": lake})
+def test_a_table_that_the_catalogue_lacks_or_has_otherwise_is_an_error():
+    (lacking,) = compare(SERVICE, stored=STORED, catalogue=None).errors
+    (otherwise,) = compare(SERVICE, stored=STORED, catalogue=replace(CATALOGUE, complaints=("it is elsewhere",))).errors
+
+    assert lacking == "the table is not in the query catalogue: run `curated/service` once more, which enters it"
+    assert otherwise == "it is elsewhere"
+
+
+def test_names_in_lower_case_and_times_without_zone_are_the_same():
+    stored = {**STORED, "Months": "int", "until": "timestamp_ntz"}
+
+    findings = compare(SERVICE, stored=stored, catalogue=seen(months="int", until="timestamp"))
+
+    assert findings.errors == ()
+
+
+def test_a_catalogue_that_cannot_be_asked_is_a_warning_that_says_so(tmp_path):
+    class Silent:
+        def describe(self, tables):
+            raise CatalogError("Glue does not answer")
+
+    rows = pa.table({"serviceid": ["a"]})
+    write_deltalake(tmp_path / SERVICE.lake_path, rows)
+
+    result = results({"service": SERVICE}, LakeStorage(tmp_path), Silent())["service"]
+
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "the query catalogue could not be compared: Glue does not answer"
+
+
+def results(contracts, lake: LakeStorage, catalog: object = None) -> dict[str, dg.AssetCheckEvaluation]:
+    resources = {"lake": lake, "catalog": catalog or LocalCatalog(lake=lake.root)}
+    definitions = dg.Definitions(asset_checks=[catalog_checks(contracts)], resources=resources)
     job = definitions.resolve_implicit_global_asset_job_def()
     evaluations = job.execute_in_process().get_asset_check_evaluations()
     return {evaluation.asset_key.path[-1]: evaluation for evaluation in evaluations}

@@ -115,7 +115,7 @@ def test_the_newest_delivery_is_judged_by_its_header_and_its_rows(lake):
     [
         (b"", "the file is empty"),
         (HEADER.encode("utf-16"), "UTF-16"),
-        (gzip.compress(HEADER.encode()), "deliver it unpacked"),
+        (gzip.compress(HEADER.encode(), mtime=0), "deliver it unpacked"),
         (HEADER.replace(",", ";").encode(), "separated by semicolons"),
         (HEADER.replace("order_date", "date").encode(), "no column order_date"),
     ],

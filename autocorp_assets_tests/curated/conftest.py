@@ -12,6 +12,9 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, LOAD_MANIFESTS, SEQUENCE, table_prefix
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_catalog import LocalCatalog
+from autocorp_assets.resources.local_query import LocalQuery
+from autocorp_assets.resources.ports import Catalog
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
 
@@ -56,6 +59,7 @@ class Platform:
         self.behaviour: dict[str, str] = {}
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
+        self.catalog: Catalog = LocalCatalog(lake=self.lake)
 
     @property
     def runner(self) -> SparkSubprocess:
@@ -71,7 +75,12 @@ class Platform:
         contracts = {name: TABLES[name] for name in tables}
         return dg.materialize(
             [curated_tables(contracts, condition=dg.AutomationCondition.eager(), retry_delay_seconds=0)],
-            resources={"lake": LakeStorage(self.lake), "job_runner": self.runner},
+            resources={
+                "lake": LakeStorage(self.lake),
+                "job_runner": self.runner,
+                "catalog": self.catalog,
+                "query": LocalQuery(lake=self.lake),
+            },
             raise_on_error=False,
             instance=self.instance,
         )

@@ -1,4 +1,5 @@
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.resources.ports import CatalogError, CatalogTable
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 
@@ -163,3 +164,51 @@ def test_the_tail_of_a_long_log_is_its_end(tmp_path):
 
     assert tail(log).splitlines()[-1] == "line 49999"
     assert len(tail(log).splitlines()) == 40
+
+
+class Entries:
+    """A catalog that remembers what it was told, and may refuse."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, str]] = {}
+        self.calls = 0
+        self.refuses = False
+
+    def register(self, stored) -> list[str]:
+        self.calls += 1
+        self.stored |= stored
+        if self.refuses:
+            raise CatalogError("Glue does not answer")
+        return []
+
+    def describe(self, tables) -> dict[str, CatalogTable]:
+        raise AssertionError("a run does not ask what the catalog knows")
+
+
+def test_the_catalog_is_told_of_all_tables_of_a_run_at_once_with_their_columns(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    load(platform.lake, TABLES["service"], SERVICES, generation=2)
+    platform.catalog = entries = Entries()
+
+    platform.curate("auto_parts", "service")
+
+    assert entries.calls == 1
+    assert set(entries.stored) == {"auto_parts", "service"}
+    assert entries.stored["auto_parts"]["price"] == "decimal(10,2)"
+
+
+def test_a_catalog_that_refuses_fails_the_run_and_not_the_tables_and_is_told_again_by_the_next(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.catalog = entries = Entries()
+    entries.refuses = True
+
+    result = platform.curate("auto_parts")
+
+    assert not result.success
+    assert materialised(result)["auto_parts"]["rows_applied"] == 2
+    assert failure(result) == (
+        "The tables are up to date, but SQL engines may not see them as they are: Glue does not answer"
+    )
+    entries.refuses = False
+    assert platform.curate("auto_parts").success
+    assert entries.calls == 2

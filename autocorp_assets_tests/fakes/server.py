@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets_tests.fakes import datasync, dms, glue, iam, s3
+from autocorp_assets_tests.fakes import athena, crawlers, datasync, dms, glue, iam, s3
 from autocorp_assets_tests.fakes.faults import Faults
 
 REGION = "eu-central-1"
@@ -36,6 +36,7 @@ class FakeAws:
     def forget_everything(self) -> None:
         """Empty every service, and give no more faults."""
         dms.DMS.close()
+        crawlers.crawls.forget()
         requests.post(f"{self.url}/moto-api/reset", timeout=10).raise_for_status()
         self.faults.clear()
 
@@ -64,8 +65,10 @@ def run_server() -> Generator[FakeAws]:
     """Serve on a free port of the loopback until the end of the block."""
     # Its log has a line for each of thousands of requests.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    athena.install()
     dms.install()
     glue.install()
+    crawlers.install()
     iam.install()
     s3.install()
     datasync.install()

@@ -10,8 +10,10 @@ import pytest
 from deltalake import write_deltalake
 
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.query.dialect import guard
 from autocorp_assets.query.engine import LakeQuery
 from autocorp_assets.query.errors import QueryError
+from autocorp_assets.query.views import lake_catalog
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,28 @@ def lake(tmp_path_factory) -> LakeQuery:
     root = tmp_path_factory.mktemp("lake")
     write_deltalake(root / TABLES["auto_parts"].lake_path, pa.table({"sku": ["A"], "price": ["1.00"]}))
     return LakeQuery(root)
+
+
+def sent_to_athena(sql: str) -> str:
+    return guard(sql, catalog=lake_catalog())
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        ("  SELECT only_athena_knows(sku) /* so */ FROM auto_parts ; ; ", "SELECT only_athena_knows(sku) /* so */"),
+        ("EXPLAIN ANALYZE SELECT only_athena_knows(sku) FROM auto_parts", "EXPLAIN ANALYZE SELECT only_athena_knows"),
+        ("show tables in autocorp_lake", "show tables in autocorp_lake"),
+        ("DESCRIBE autocorp.customer", "DESCRIBE autocorp.customer"),
+        ("-- one; two\nVALUES 1", "-- one; two\nVALUES 1"),
+    ],
+)
+def test_what_only_reads_goes_to_athena_as_it_is(sql: str, sent: str):
+    found = sent_to_athena(sql)
+
+    assert found.strip().startswith(sent)
+    assert sql.startswith(found)
+    assert not found.endswith(";")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +83,9 @@ def lake(tmp_path_factory) -> LakeQuery:
     ],
 )
 def test_what_is_not_one_query_is_refused(lake: LakeQuery, sql: str):
-    with pytest.raises(QueryError, match=r"read only here|only one statement"):
-        lake.run(sql)
+    for check in (lake.run, sent_to_athena):
+        with pytest.raises(QueryError, match=r"read only here|only one statement"):
+            check(sql)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +119,23 @@ def test_what_is_not_one_query_is_refused(lake: LakeQuery, sql: str):
 def test_nothing_but_tables_and_views_can_be_read_from(lake: LakeQuery, secret: Path, source: str):
     with pytest.raises(QueryError):
         lake.run(f"SELECT * FROM {source.format(file=secret)}")  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "payroll.salaries",
+        "awsdatacatalog.payroll.salaries",
+        "other_catalog.payroll.salaries",
+        "salaries",
+        "TABLE(system.query(query => 'SELECT 1'))",
+        '"autocorp_lake"."raw_secret"',
+        "(SELECT * FROM payroll.salaries)",
+    ],
+)
+def test_athena_is_asked_for_nothing_but_the_lakes_tables(source: str):
+    with pytest.raises(QueryError):
+        sent_to_athena(f"SELECT * FROM {source}")  # noqa: S608
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.local_query import LocalQuery
 from autocorp_assets.views.assets import view_assets
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from spark_jobs.checkpoint import Checkpoint
@@ -30,7 +30,6 @@ class Views:
         self.home = home
         self.folder = home / "views"
         self.folder.mkdir()
-        self.lake = LakeStorage(home / "lake")
 
     def write(self, **sql: str) -> None:
         for name, text in sql.items():
@@ -42,7 +41,8 @@ class Views:
 
     def ask(self) -> dg.ExecuteInProcessResult:
         assets = view_assets(condition=dg.AutomationCondition.eager(), folder=self.folder)
-        return dg.materialize([assets], resources={"lake": self.lake}, raise_on_error=False)
+        query = LocalQuery(lake=self.home / "lake", views=self.folder)
+        return dg.materialize([assets], resources={"query": query}, raise_on_error=False)
 
 
 @pytest.fixture

@@ -101,6 +101,23 @@ def marker(settings: Settings) -> Iterator[Finding]:
         yield ok(subject, f"{', '.join(steps)} below {settings.aws.lake}")
 
 
+def landing(settings: Settings) -> Iterator[Finding]:
+    """Where exports arrive can be looked at, if it is in S3."""
+    if settings.aws.landing is None:
+        yield ok("landing place", "not in S3: DataSync's schedule looks for exports")
+        return
+    place, s3 = S3Place.of(settings.aws.landing), client("s3")
+    try:
+        s3.list_objects_v2(Bucket=place.bucket, Prefix=place.key(""), MaxKeys=1)
+    except s3.exceptions.ClientError as error:
+        if error_code(error) not in ABSENT:
+            raise
+        remedy = "create it (the infrastructure does), or correct AUTOCORP_AWS_LANDING"
+        yield failure("landing place", f"there is no bucket {place.bucket}", remedy)
+    else:
+        yield ok("landing place", settings.aws.landing)
+
+
 def _if_any(ask: Any) -> Any:
     """The answer; None where S3 says that nothing is set."""
     s3 = client("s3")

@@ -9,8 +9,9 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets.operations.doctor.aws_replication import find_task
 from autocorp_assets.operations.doctor.finding import Finding, failure, failure_of, ok, warning
 from autocorp_assets.resources.aws.dms_settings import LOB_KILOBYTES, longest_texts, without_full_identity
+from autocorp_assets.resources.aws.dms_slot import retained_log
 from autocorp_assets.resources.aws.source import SecretSource
-from autocorp_assets.resources.ports import SourceUnavailable
+from autocorp_assets.resources.ports import GIB, SourceUnavailable
 from autocorp_assets.settings import Settings
 
 STATEMENT_SECONDS = 8.0
@@ -28,13 +29,17 @@ def connection(settings: Settings) -> Iterator[Finding]:
         yield failure_of(f"{SUBJECT}: secret", str(error))
         return
     yield ok(f"{SUBJECT}: secret", f"{settings.aws.source_secret} leads to {address}")
-    problems = preflight(dsn, TABLES.values(), slot=settings.slot)
+    retained = retained_log(source, settings.slot)
+    # DMS names its slot itself; where it has one already, it needs no other.
+    problems = preflight(dsn, TABLES.values(), slot=retained.slot if retained else None)
     for problem in problems:
         remedy = problem.remedy.replace("AUTOCORP_SOURCE_DSN", f"secret {settings.aws.source_secret}")
         yield failure(SUBJECT, problem.what, remedy)
     if problems:
         return
     yield ok(SUBJECT, f"wal_level logical, {len(TABLES)} tables with their primary keys, the role may replicate")
+    if retained is not None and retained.warning:
+        yield warning("source: log", f"{retained.bytes / GIB:,.2f} GiB kept for DMS", retained.warning)
     with source.connect(statement_seconds=STATEMENT_SECONDS) as session:
         lacking = without_full_identity(session)
     if lacking:

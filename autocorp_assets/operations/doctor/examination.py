@@ -103,6 +103,7 @@ def aws_checks(settings: Settings) -> list[Check]:
         "source: long texts": aws_source.long_texts,
         "DMS task": aws_replication.task,
         "DataSync": aws_transfer.tasks,
+        "landing place": aws_lake.landing,
         "Glue job": aws_curation.job,
         "Glue code": aws_curation.code,
         "databases": aws_catalog.databases,

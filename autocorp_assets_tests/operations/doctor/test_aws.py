@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -84,7 +85,8 @@ def execute(dsn: str, statement: str) -> None:
 
 def secret_of(dsn: str) -> dict[str, Any]:
     where = conninfo_to_dict(dsn)
-    password = open(str(where["passfile"])).read().split(":")[-1].strip() if "passfile" in where else where["password"]  # noqa: PTH123, SIM115
+    passfile = where.get("passfile")
+    password = Path(str(passfile)).read_text().split(":")[-1].strip() if passfile else where["password"]
     return source_secret(
         str(where["host"]),
         port=int(str(where["port"])),
@@ -254,6 +256,30 @@ def test_a_lake_that_may_not_be_listed(aws: FakeAws, settings, account):
     aws.faults.add("s3:GET", Fault(), Fault(status=403, code="AccessDenied"))
 
     assert "s3:ListBucket" in only(aws_lake.marker, settings).remedy
+
+
+def test_the_landing_place(settings, account, monkeypatch):
+    assert bad(aws_lake.landing, settings) == []
+    monkeypatch.setenv("AUTOCORP_AWS_LANDING", f"s3://{LAKE_BUCKET}/landing")
+    assert bad(aws_lake.landing, Settings()) == []
+    monkeypatch.setenv("AUTOCORP_AWS_LANDING", "s3://nowhere/landing")
+    assert "AUTOCORP_AWS_LANDING" in only(aws_lake.landing, Settings()).remedy
+
+
+def test_a_source_whose_slots_are_taken_is_good_while_one_of_them_is_dms_s(settings, source):
+    build_account(settings, source=secret_of(source))
+    with psycopg.connect(source, autocommit=True) as admin:
+        (limit,) = admin.execute("SELECT current_setting('max_replication_slots')::int").fetchone() or (0,)
+        (used,) = admin.execute("SELECT count(*) FROM pg_replication_slots").fetchone() or (0,)
+        for number in range(limit - used):
+            admin.execute("SELECT pg_create_physical_replication_slot(%s)", [f"other_{number}"])
+        try:
+            assert "replication slots are taken" in only(aws_source.connection, settings).found
+            admin.execute("SELECT pg_drop_replication_slot('other_0')")
+            admin.execute("SELECT pg_create_logical_replication_slot('of_dms', 'test_decoding')")
+            assert bad(aws_source.connection, settings) == []
+        finally:
+            admin.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
 
 
 def test_the_source(settings, source):

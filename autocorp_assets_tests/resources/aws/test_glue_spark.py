@@ -9,10 +9,12 @@ import pytest
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.tables import curated_tables
+from autocorp_assets.deployments.query import deployment_query
 from autocorp_assets.lake.snapshots import read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
+from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
 from autocorp_assets_tests.fakes.glue import glue_jobs
@@ -32,7 +34,12 @@ def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, obj
     runner = GlueJobRunner(settings=settings, deadline_seconds=300, poll_seconds=0.2)
     result = dg.materialize(
         [curated_tables({name: TABLES[name] for name in tables}, condition=dg.AutomationCondition.eager())],
-        resources={"lake": LakeStorage(settings.lake), "job_runner": runner},
+        resources={
+            "lake": LakeStorage(settings.lake),
+            "job_runner": runner,
+            "query": deployment_query(settings),
+            "catalog": LocalCatalog(lake=settings.lake),
+        },
     )
     events = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
     return {event.asset_key.path[-1]: {name: v.value for name, v in event.metadata.items()} for event in events}
