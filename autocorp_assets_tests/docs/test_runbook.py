@@ -60,11 +60,7 @@ def test_everything_in_its_blocks_is_tested():
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_each_alert_has_a_section(subject):
-    assert (
-        f"`{re.sub(r'{.*?}', '…', subject)}`" in RUNBOOK.headings
-        or subject in RUNBOOK.headings
-        or (f"`{subject}`" in RUNBOOK.headings)
-    )
+    assert f"`{re.sub(r'{.*?}', '…', subject)}`" in RUNBOOK.headings
 
 
 @pytest.mark.parametrize("check", sorted(CHECKS))
