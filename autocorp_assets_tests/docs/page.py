@@ -81,7 +81,7 @@ def parse(command: str) -> None:
 
     Only named, without all that it needs, or cut off by …, a command has to exist with its options.
     """
-    words = shlex.split(re.sub(r"\s+(\d?>|\|).*", "", command))
+    words = shlex.split(command)
     found = get_command(app)
     while isinstance(found, TyperGroup):
         while words and words[0].startswith("-"):
