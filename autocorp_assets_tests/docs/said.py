@@ -39,6 +39,19 @@ def messages() -> frozenset[str]:
     return frozenset(re.sub(r"\s+", " ", text) for text in texts)
 
 
+@cache
+def alert_subjects() -> frozenset[str]:
+    """Of alerts, each a constant whose name ends in SUBJECT; with … for values."""
+    found = {
+        node.value.value
+        for module in modules()
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if isinstance(node.targets[0], ast.Name) and node.targets[0].id.endswith("SUBJECT")
+    }
+    return frozenset(re.sub(r"{.*?}", "…", text) for text in found)
+
+
 def says(text: str) -> bool:
     """Whether some message holds the text; … in it stands for any values and words between them."""
     pattern = re.compile(".+?".join(map(re.escape, text.split("…"))))
