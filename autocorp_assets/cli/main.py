@@ -91,6 +91,7 @@ for _module in (
     "trace",
     "quarantine",
     "replay",
+    "deploy",
     "dev",
     "demo",
     "torture",

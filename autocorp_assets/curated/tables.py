@@ -73,8 +73,8 @@ def curated_tables(
         config: CurateConfig,
         lake: dg.ResourceParam[LakeStorage],
         job_runner: dg.ResourceParam[JobRunner],
-        query: dg.ResourceParam[Query],
         catalog: dg.ResourceParam[Catalog],
+        query: dg.ResourceParam[Query],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
@@ -84,7 +84,7 @@ def curated_tables(
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
         stored: Stored = {}
-        yield from _unchanged(context, idle, lake, query, stored)
+        yield from _unchanged(context, idle, lake=lake, query=query, stored=stored)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
             yield from _curated(context, outcome, told, lake=lake, query=query, stored=stored)
@@ -139,7 +139,12 @@ def _enter(context: dg.AssetExecutionContext, catalog: Catalog, stored: Stored) 
 
 
 def _unchanged(
-    context: dg.AssetExecutionContext, idle: Sequence[TableContract], lake: LakeStorage, query: Query, stored: Stored
+    context: dg.AssetExecutionContext,
+    idle: Sequence[TableContract],
+    *,
+    lake: LakeStorage,
+    query: Query,
+    stored: Stored,
 ) -> Results:
     """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
     for contract in idle:

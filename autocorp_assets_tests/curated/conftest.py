@@ -78,8 +78,8 @@ class Platform:
             resources={
                 "lake": LakeStorage(self.lake),
                 "job_runner": self.runner,
-                "query": LocalQuery(lake=self.lake),
                 "catalog": self.catalog,
+                "query": LocalQuery(lake=self.lake),
             },
             raise_on_error=False,
             instance=self.instance,

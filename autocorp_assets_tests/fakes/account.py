@@ -15,6 +15,8 @@ from autocorp_assets.resources.aws.permissions import Account, permissions, poli
 from autocorp_assets.resources.aws.s3_place import S3Place
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
+from autocorp_assets_tests.fakes.athena import athena_queries
+from autocorp_assets_tests.fakes.athena_ddl import change_catalog
 from autocorp_assets_tests.fakes.datasync import make_task
 from autocorp_assets_tests.fakes.dms import DMS, Task
 from autocorp_assets_tests.fakes.iam import CALLER
@@ -157,6 +159,8 @@ def _glue(settings: Settings) -> None:
 
 
 def _workgroup(settings: Settings) -> None:
+    athena_queries.lake = settings.aws.lake
+    athena_queries.on_ddl.append(change_catalog)
     client("athena").create_work_group(
         Name=settings.aws.workgroup,
         Configuration={

@@ -10,12 +10,10 @@ from typing import Any
 
 import tenacity
 
+from autocorp_assets.resources.aws.athena import ENDED, POLL_GROWTH, POLL_SECONDS, POLL_SECONDS_MAX, failure_of
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.ports import CatalogError
 
-ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
-POLL_SECONDS = 0.5
-POLL_SECONDS_MAX = 5.0
 DEADLINE_SECONDS = 5 * 60.0
 """Such a statement takes seconds; Athena itself would let it wait for ten minutes (DDL query timeout)."""
 
@@ -53,22 +51,16 @@ class AthenaDdl:
                 f"{self.workgroup} in its console, and run this again"
             ) from None
         if execution["Status"]["State"] != "SUCCEEDED":
-            raise CatalogError(f"{what}: {_reason(execution)}")
+            raise CatalogError(f"{what}: {failure_of(execution)}")
 
     def _wait(self, execution_id: str) -> dict[str, Any]:
         def look() -> dict[str, Any]:
             return client("athena").get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
 
-        wait = tenacity.wait_exponential(multiplier=self.poll_seconds, exp_base=1.5, max=POLL_SECONDS_MAX)
+        wait = tenacity.wait_exponential(multiplier=self.poll_seconds, exp_base=POLL_GROWTH, max=POLL_SECONDS_MAX)
         stop = tenacity.stop_after_delay(self.deadline_seconds)
         return tenacity.Retrying(wait=wait, stop=stop, retry=tenacity.retry_if_result(_goes_on))(look)
 
 
 def _goes_on(execution: dict[str, Any]) -> bool:
     return execution["Status"]["State"] not in ENDED
-
-
-def _reason(execution: dict[str, Any]) -> str:
-    status = execution["Status"]
-    said = status.get("StateChangeReason") or status.get("AthenaError", {}).get("ErrorMessage") or "Athena says no more"
-    return f"{said} (execution {execution['QueryExecutionId']}, {status['State']})"

@@ -51,14 +51,14 @@ class GlueCatalog:
         known = self._tables()
         return {name: self._described(TABLES[name], known[name]) for name in tables if name in known}
 
-    def to_do(self, stored: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
-        """What `register` would do, as far as it can be done."""
-        known = tables_of(DATABASE_NAME) or {}
-        plans = (
-            _what(TABLES[name], columns, known.get(name))
-            for name, columns in stored.items()
-            if TABLES[name].format is LakeFormat.DELTA
-        )
+    def to_do(self, stored: Mapping[str, Mapping[str, str]], known: Mapping[str, Table]) -> Sequence[str]:
+        """What `register` would do for Delta tables, in words.
+
+        Args:
+            stored: as for `register`.
+            known: what the catalog has now, by name.
+        """
+        plans = (_what(TABLES[name], columns, known.get(name)) for name, columns in stored.items())
         return [what for what in plans if what]
 
     def _tables(self) -> dict[str, Table]:

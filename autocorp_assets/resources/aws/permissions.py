@@ -154,6 +154,7 @@ def _queries(settings: AwsSettings, account: Account) -> list[Permission]:
         "glue:GetTable",
         "glue:GetTables",
         "glue:GetPartitions",
+        "glue:CreateDatabase",
         "glue:CreateTable",
         "glue:UpdateTable",
         "glue:DeleteTable",

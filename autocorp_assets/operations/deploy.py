@@ -1,0 +1,129 @@
+"""What a release needs in the account beside the infrastructure: databases, tables, views and the job's code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.contracts.model import LakeFormat
+from autocorp_assets.deployments.aws import aws_catalog
+from autocorp_assets.lake.snapshots import TableNotReadable, read_snapshot
+from autocorp_assets.query.athena_views import AthenaView, athena_views
+from autocorp_assets.query.view_files import VIEW_SCHEMA
+from autocorp_assets.resources.aws.deployed_views import DeployedViews
+from autocorp_assets.resources.aws.glue_code import CodeError, is_published, publish, zip_name
+from autocorp_assets.resources.aws.glue_tables import create_database, tables_of
+from autocorp_assets.resources.ports import CatalogError, Progress
+from autocorp_assets.settings import Settings
+from autocorp_assets.table_metadata import DATABASE_NAME
+
+DATABASES = {
+    DATABASE_NAME: "AutoCorp's tables as they are stored, with where each row comes from.",
+    VIEW_SCHEMA: "AutoCorp's tables and views for analysts.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One change."""
+
+    what: str
+    """Is done by it, in words."""
+    do: Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How the account differs from the release."""
+
+    steps: tuple[Step, ...]
+    """In the order in which they have to be done."""
+    waiting: tuple[str, ...]
+    """What cannot be done yet, and for what it waits."""
+    unknown: tuple[str, ...]
+    """Views that no release of now has: somebody's own, or of an earlier one. They stay."""
+
+
+def plan_deployment(settings: Settings) -> Plan:
+    """Compare only.
+
+    Args:
+        settings: of the aws deployment.
+
+    Raises:
+        CatalogError: the catalog cannot be read.
+        QueryError: a file of `queries/views` is wrong.
+    """
+    catalog = aws_catalog(settings)
+    views = DeployedViews(ddl=catalog.ddl)
+    known, digests = tables_of(DATABASE_NAME), views.digests()
+    missing = [name for name, found in ((DATABASE_NAME, known), (VIEW_SCHEMA, digests)) if found is None]
+    delta, waiting = _delta_tables(settings)
+    entries = [
+        Step(what=what, do=lambda one=name: catalog.register({one: delta[one]}))
+        for name in delta
+        for what in catalog.to_do({name: delta[name]}, known or {})
+    ]
+    tables = {*(known or ()), *delta}
+    wanted = athena_views()
+    stale = [view for view in wanted if (digests or {}).get(view.name) != view.digest]
+    return Plan(
+        steps=(
+            *_code(settings),
+            *(Step(what=f"database {name} is made", do=lambda one=name: _make_database(one)) for name in missing),
+            *entries,
+            *(_view_step(views, view, digests or {}) for view in stale if view.tables <= tables),
+        ),
+        waiting=(*waiting, *(_wait(view, tables) for view in stale if not view.tables <= tables)),
+        unknown=tuple(sorted({*(digests or ())} - {view.name for view in wanted})),
+    )
+
+
+def carry_out(plan: Plan, *, on_progress: Progress) -> tuple[str, ...]:
+    """Do all steps, and tell of each that is done; why those that could not be were not."""
+    problems = []
+    for step in plan.steps:
+        try:
+            step.do()
+        except (CatalogError, CodeError) as error:
+            problems.append(str(error))
+        else:
+            on_progress(step.what)
+    return tuple(problems)
+
+
+def _code(settings: Settings) -> Iterator[Step]:
+    if not is_published(settings):
+        yield Step(what=f"the job's code {zip_name()} is put below {settings.lake}", do=lambda: publish(settings))
+
+
+def _make_database(name: str) -> None:
+    create_database(name, DATABASES[name])
+
+
+def _delta_tables(settings: Settings) -> tuple[dict[str, Mapping[str, str]], list[str]]:
+    """Columns of those that exist, and why others cannot be read."""
+    columns: dict[str, Mapping[str, str]] = {}
+    unreadable = []
+    for name, contract in TABLES.items():
+        if contract.format is not LakeFormat.DELTA:
+            continue
+        try:
+            snapshot = read_snapshot(settings.lake, contract)
+        except TableNotReadable as error:
+            unreadable.append(str(error))
+            continue
+        if snapshot is not None:
+            columns[name] = snapshot.columns
+    return columns, unreadable
+
+
+def _view_step(views: DeployedViews, view: AthenaView, digests: Mapping[str, str]) -> Step:
+    verb = "replaced" if view.name in digests else "made"
+    return Step(what=f"view {VIEW_SCHEMA}.{view.name} is {verb}", do=lambda: views.make(view))
+
+
+def _wait(view: AthenaView, tables: Collection[str]) -> str:
+    lacking = ", ".join(sorted(view.tables.difference(tables)))
+    return f"view {VIEW_SCHEMA}.{view.name} waits for {lacking}: run this again after its first curation"
