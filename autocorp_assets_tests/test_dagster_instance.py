@@ -123,7 +123,7 @@ def _machine(home: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path
         monkeypatch.setenv(name, str(value))
     said = told(PRODUCTION)
     server = said["storage"]["postgres"]["postgres_db"]
-    server["port"] = int(parameters["port"])
+    server["port"] = int(str(parameters["port"]))
     server["params"] = {}
     home.mkdir()
     (home / "dagster.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")

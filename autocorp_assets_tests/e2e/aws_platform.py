@@ -24,6 +24,7 @@ from autocorp_assets.resources.aws.dms_settings import without_full_identity
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.e2e.data_folder import DataFolder
 from autocorp_assets_tests.fakes.account import EXPORTS_BUCKET, build_account, source_secret
+from autocorp_assets_tests.fakes.athena import athena_queries
 from autocorp_assets_tests.fakes.datasync import controls
 from autocorp_assets_tests.fakes.dms_feed import Feed, feed
 from autocorp_assets_tests.fakes.glue import glue_jobs
@@ -79,8 +80,9 @@ def aws_platform(aws: FakeAws, settings: Settings, folder: Path) -> Generator[Aw
         account = build_account(settings, source=_secret_of(source.dsn))
         _deliver(landing)
         controls().phases_a_describe = 6
+        athena_queries.lake = str(settings.lake)
         aws.faults.clear()
-        with feed(account.task, dsn=source.dsn, folder=folder / "dms") as stream:
+        with feed(account.task, dsn=source.dsn, folder=folder / "dms", slot="dms") as stream:
             deployed = AwsFolder(folder / "aws", settings)
             yield AwsPlatform(local=local, deployed=deployed, dsn=source.dsn, stream=stream)
 

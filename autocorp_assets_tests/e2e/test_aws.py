@@ -19,7 +19,7 @@ from autocorp_assets.reconciliation.database import compare_table
 from autocorp_assets.resources.aws.permissions import Account, permissions
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.e2e.aws_platform import aws_platform
-from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE
+from autocorp_assets_tests.fakes.faults import SLOW, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import ACCOUNT, REGION, FakeAws
 
 pytestmark = [pytest.mark.e2e, pytest.mark.aws, pytest.mark.timeout(600)]
@@ -30,8 +30,11 @@ SERVICES = ("dms", "datasync", "glue", "monitoring")
 
 def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Settings, tmp_path: Path):
     with aws_platform(aws, aws_settings, tmp_path) as platform:
+        examined = platform.deployed.run("doctor")
+        assert examined.returncode == 0, examined.stdout
+        aws.faults.clear()
         for service in SERVICES:
-            aws.faults.add(service, THROTTLED, UNAVAILABLE)
+            aws.faults.add(service, THROTTLED, UNAVAILABLE, SLOW)
 
         loaded = platform.deployed.sync()
 
@@ -44,12 +47,17 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
 
         assert changed["ok"], changed
         assert {table["table"] for table in changed["tables"] if table["rows_applied"]} == set(TABLES)
+        published = platform.deployed.run("deploy")
+        assert published.returncode == 0, published.stdout + published.stderr
+        count = "SELECT count(*) AS parts FROM service_parts"
+        assert platform.deployed.query(count) == platform.deployed.query(count, "--as-of", "now")
         assert asked_of_aws(aws) <= permitted(aws_settings)
         found = {
             name: compare_table(platform.dsn, str(aws_settings.lake), table).count for name, table in TABLES.items()
         }
         assert found == dict.fromkeys(TABLES, 0)
-        assert platform.local.sync()["ok"]
+        compared = platform.local.sync()
+        assert compared["ok"], compared
     for contract in TABLES.values():
         expected = rows(platform.local.settings.lake_folder, contract)
         assert expected.height > 0

@@ -3,8 +3,9 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from autocorp_assets.resources.aws import clients
 from autocorp_assets.resources.aws.clients import client, explain
-from autocorp_assets_tests.fakes.faults import EXPIRED, THROTTLED, UNAVAILABLE
+from autocorp_assets_tests.fakes.faults import EXPIRED, SLOW, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import FakeAws
 
 pytestmark = pytest.mark.aws
@@ -15,6 +16,15 @@ def test_one_throttling_and_one_server_error_pass_unnoticed(aws: FakeAws):
 
     assert client("glue").get_databases()["DatabaseList"] == []
     assert aws.faults.requests["glue:GetDatabases"] == 3
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again(aws: FakeAws, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clients, "READ_SECONDS", 0.3)
+    clients.client.cache_clear()
+    aws.faults.add("glue", SLOW)
+
+    assert client("glue").get_databases()["DatabaseList"] == []
+    assert aws.faults.requests["glue:GetDatabases"] == 2
 
 
 def test_expired_credentials_say_what_to_do(aws: FakeAws):
