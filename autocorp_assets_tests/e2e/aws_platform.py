@@ -82,7 +82,7 @@ def aws_platform(aws: FakeAws, settings: Settings, folder: Path) -> Generator[Aw
         controls().phases_a_describe = 6
         athena_queries.lake = str(settings.lake)
         aws.faults.clear()
-        with feed(account.task, dsn=source.dsn, folder=folder / "dms") as stream:
+        with feed(account.task, dsn=source.dsn, folder=folder / "dms", slot="dms") as stream:
             deployed = AwsFolder(folder / "aws", settings)
             yield AwsPlatform(local=local, deployed=deployed, dsn=source.dsn, stream=stream)
 

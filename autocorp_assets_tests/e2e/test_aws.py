@@ -56,7 +56,8 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
             name: compare_table(platform.dsn, str(aws_settings.lake), table).count for name, table in TABLES.items()
         }
         assert found == dict.fromkeys(TABLES, 0)
-        assert platform.local.sync()["ok"]
+        compared = platform.local.sync()
+        assert compared["ok"], compared
     for contract in TABLES.values():
         expected = rows(platform.local.settings.lake_folder, contract)
         assert expected.height > 0

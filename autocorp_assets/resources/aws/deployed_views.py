@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from autocorp_assets.query.athena_views import AthenaView
 from autocorp_assets.query.view_files import VIEW_SCHEMA
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.glue_tables import table_named, tables_of, update_table
+
+if TYPE_CHECKING:
+    from autocorp_assets.query.athena_views import AthenaView
 
 DIGEST = "autocorp_sha256"
 """Table parameter. The text that Athena keeps of a view is not the one that it was given, so it is no use to compare;

@@ -9,12 +9,14 @@ moment without a table. Hudi tables enter themselves with each commit of the job
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import LakeFormat, TableContract
+from autocorp_assets.query.view_files import VIEW_SCHEMA
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
+from autocorp_assets.resources.aws.deployed_views import DeployedViews
 from autocorp_assets.resources.aws.glue_tables import Table, tables_of, update_table
 from autocorp_assets.resources.ports import CatalogError, CatalogTable
 from autocorp_assets.table_metadata import DATABASE_NAME
@@ -27,7 +29,7 @@ HIVE_TYPE = {"timestamp_ntz": "timestamp"}
 
 @dataclass(frozen=True, kw_only=True)
 class GlueCatalog:
-    """Catalog in database `autocorp_lake`; one request a call while nothing has to be done."""
+    """Catalog in database `autocorp_lake`; `register` costs one request while nothing has to be done."""
 
     lake: str
     """URL of the lake's root."""
@@ -48,8 +50,9 @@ class GlueCatalog:
         return done
 
     def describe(self, tables: Sequence[str]) -> Mapping[str, CatalogTable]:
-        known = self._tables()
-        return {name: self._described(TABLES[name], known[name]) for name in tables if name in known}
+        """Also complains of the view through which analysts see a table."""
+        known, views = self._tables(), self._outdated_views()
+        return {name: self._described(TABLES[name], known[name], views) for name in tables if name in known}
 
     def to_do(self, stored: Mapping[str, Mapping[str, str]], known: Mapping[str, Table]) -> Sequence[str]:
         """What `register` would do for Delta tables, in words.
@@ -89,14 +92,26 @@ class GlueCatalog:
         if wrong := [*complaints(contract, table, self._location(contract))]:
             raise CatalogError("; ".join(wrong))
 
-    def _described(self, contract: TableContract, table: Table) -> CatalogTable:
+    def _outdated_views(self) -> frozenset[str]:
+        from autocorp_assets.query.athena_views import athena_views
+
+        digests = DeployedViews(ddl=self.ddl).digests() or {}
+        return frozenset(view.name for view in athena_views() if digests.get(view.name) != view.digest)
+
+    def _described(self, contract: TableContract, table: Table, outdated: Collection[str]) -> CatalogTable:
+        wrong = [*complaints(contract, table, self._location(contract))]
+        if contract.name in outdated:
+            wrong.append(
+                f"view {VIEW_SCHEMA}.{contract.name}, through which analysts see the table, is missing or not of this "
+                "release: run `autocorp deploy`"
+            )
         is_delta = contract.format is LakeFormat.DELTA
         return CatalogTable(
             columns=columns_of(table),
             remedy=f"run `curated/{contract.name}` once more, which mends it"
             if is_delta
             else f"the job's {SYNC_TOOL} does that with the next commit: see the job's log",
-            complaints=tuple(complaints(contract, table, self._location(contract))),
+            complaints=tuple(wrong),
         )
 
     def _location(self, contract: TableContract) -> str:

@@ -6,8 +6,10 @@ import pytest
 
 from autocorp_assets.checks.catalog import compare
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.query.athena_views import athena_views
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.clients import client
+from autocorp_assets.resources.aws.deployed_views import DeployedViews
 from autocorp_assets.resources.aws.glue_catalog import GlueCatalog, create_statement
 from autocorp_assets.resources.ports import CatalogError
 from autocorp_assets.settings import Settings
@@ -37,7 +39,9 @@ def entry(table: str) -> dict:
 
 
 def findings(catalog: GlueCatalog, table: str, columns: dict[str, str]) -> tuple[str, ...]:
-    return compare(TABLES[table], stored=columns, catalogue=catalog.describe([table]).get(table)).errors
+    """Of the table; its view is a matter of its own."""
+    errors = compare(TABLES[table], stored=columns, catalogue=catalog.describe([table]).get(table)).errors
+    return tuple(error for error in errors if not error.startswith("view "))
 
 
 def test_a_delta_table_is_entered_natively_and_agrees_with_contract_and_table(catalog: GlueCatalog, lake: str):
@@ -124,6 +128,20 @@ def test_a_hudi_entry_without_athenas_property_is_told(catalog: GlueCatalog, lak
     (told,) = findings(catalog, "customers", stored("customers"))
 
     assert "athena_enable_native_hudi_connector_implementation=nothing in the catalogue, not true" in told
+
+
+def test_the_view_through_which_analysts_see_a_table_is_looked_at_too(catalog: GlueCatalog, lake: str):
+    columns = write_delta(lake, "service")
+    catalog.register({"service": columns})
+    told = catalog.describe(["service"])["service"].complaints
+    assert told == (
+        "view autocorp.service, through which analysts see the table, is missing or not of this release: "
+        "run `autocorp deploy`",
+    )
+
+    DeployedViews(ddl=catalog.ddl).make(next(view for view in athena_views() if view.name == "service"))
+
+    assert catalog.describe(["service"])["service"].complaints == ()
 
 
 def test_throttling_and_5xx_of_both_services_pass_unnoticed(aws: FakeAws, catalog: GlueCatalog, lake: str):
