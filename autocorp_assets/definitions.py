@@ -21,6 +21,7 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
+from autocorp_assets.automation.freshness import freshness_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.view_conditions import view_condition, view_sensor
@@ -75,6 +76,7 @@ def definitions(
             view_sensor(),
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
+            freshness_sensor(TABLES.values(), ui_url=settings.ui_url, pace=pace_of(settings)),
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),

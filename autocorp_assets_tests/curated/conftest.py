@@ -12,6 +12,7 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, LOAD_MANIFESTS, SEQUENCE, table_prefix
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.ports import ReplicationState
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
 
@@ -56,6 +57,13 @@ class Platform:
         self.behaviour: dict[str, str] = {}
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
+        self.replicates = ReplicationState(
+            running=True, should_run=True, summary="streaming", silent_seconds=1, is_following=True
+        )
+
+    def state(self) -> ReplicationState:
+        """As the replication resource, of which nothing else is asked."""
+        return self.replicates
 
     @property
     def runner(self) -> SparkSubprocess:
@@ -71,7 +79,7 @@ class Platform:
         contracts = {name: TABLES[name] for name in tables}
         return dg.materialize(
             [curated_tables(contracts, condition=dg.AutomationCondition.eager(), retry_delay_seconds=0)],
-            resources={"lake": LakeStorage(self.lake), "job_runner": self.runner},
+            resources={"lake": LakeStorage(self.lake), "job_runner": self.runner, "replication": self},
             raise_on_error=False,
             instance=self.instance,
         )

@@ -13,6 +13,7 @@ from autocorp_assets.lake.snapshots import read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
+from autocorp_assets.resources.ports import ReplicationState
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
 from autocorp_assets_tests.fakes.glue import glue_jobs
@@ -27,12 +28,19 @@ pytestmark = [pytest.mark.aws, pytest.mark.e2e]
 FEED_HEADER = "first_name,last_name,email,phone,address,city,state,zip"
 
 
+class Following:
+    """As the replication resource, of which the run only asks the state."""
+
+    def state(self) -> ReplicationState:
+        return ReplicationState(running=True, should_run=True, summary="lag 1 s", silent_seconds=1, is_following=True)
+
+
 def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, object]]:
     """Metadata by table of one run of the asset."""
     runner = GlueJobRunner(settings=settings, deadline_seconds=300, poll_seconds=0.2)
     result = dg.materialize(
         [curated_tables({name: TABLES[name] for name in tables}, condition=dg.AutomationCondition.eager())],
-        resources={"lake": LakeStorage(settings.lake), "job_runner": runner},
+        resources={"lake": LakeStorage(settings.lake), "job_runner": runner, "replication": Following()},
     )
     events = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
     return {event.asset_key.path[-1]: {name: v.value for name, v in event.metadata.items()} for event in events}
