@@ -18,6 +18,7 @@ from autocorp_assets.automation.causes import late_tables_text
 from autocorp_assets.automation.completeness import COMPLETE_UNTIL, TableRecord, heard_until, read_record
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.automation.staleness import Decision, Memory, Standing, decide
+from autocorp_assets.checks.curated import holding_still
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.resources.ports import Alerts, Replication, ReplicationError, ReplicationState
 
@@ -33,7 +34,8 @@ NO_TABLE = "no table has been materialised yet"
 class Look:
     """What one look at all tables came to."""
 
-    heartbeats: tuple[dg.AssetMaterialization, ...]
+    heartbeats: tuple[dg.AssetMaterialization | dg.AssetCheckEvaluation, ...]
+    """Each with what the checks of its table last came to, which still holds."""
     decision: Decision
     standings: Mapping[str, Standing]
     records: Mapping[str, TableRecord]
@@ -97,7 +99,7 @@ def look(
     is_last_word = word is None or (word == before.heard_until and now - word > _silence(pace) / 2)
     records = {one.name: record for one in contracts if (record := read_record(instance, one))}
     standings: dict[str, Standing] = {}
-    heartbeats: list[dg.AssetMaterialization] = []
+    heartbeats: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
     for contract in contracts:
         if (record := records.get(contract.name)) is None:
             continue
@@ -108,7 +110,7 @@ def look(
         standings[contract.name] = Standing(complete_until=complete, level=contract.service_level)
         is_due = now - record.at >= HEARTBEAT_AFTER or (is_last_word and record.at < complete)
         if is_due and record.waiting_since is None and complete > record.taken_in and now - complete <= _silence(pace):
-            heartbeats.append(heartbeat(contract, record, complete))
+            heartbeats += [heartbeat(contract, record, complete), *holding_still(contract, instance)]
     return Look(
         heartbeats=tuple(heartbeats),
         decision=decide(memory, standings, now=now, is_stopped_on_purpose=not (state.running or state.should_run)),

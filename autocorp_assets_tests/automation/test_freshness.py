@@ -15,6 +15,7 @@ from autocorp_assets.automation.completeness import read_record
 from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages
 from autocorp_assets.automation.pace import AWS, LOCAL, Pace
 from autocorp_assets.automation.staleness import Memory
+from autocorp_assets.checks.results import last_evaluated
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.resources.ports import ReplicationError, ReplicationState
@@ -63,7 +64,9 @@ class World:
             self.report(raw_table_key(contract.name))
         self.now += timedelta(seconds=1)
         self.curate()
-        return self.wait(minutes=30)
+        watching = replace(self.memory, looked_at=self.now, watching_since=self.now - timedelta(hours=1))
+        self.memory = watching
+        return self.wait(minutes=7)
 
     def wait(self, *, minutes: float) -> World:
         for _ in range(round(minutes * 60 / self.pace.freshness_seconds)):
@@ -81,7 +84,7 @@ class World:
         with freeze_time(self.now):
             for event in found.heartbeats:
                 self.instance.report_runless_asset_event(event)
-        self.beats += found.heartbeats
+        self.beats += [event for event in found.heartbeats if isinstance(event, dg.AssetMaterialization)]
         self.memory, self.told = found.decision.memory, found.told(self.now)
 
     def shown_age(self, table: str = "auto_parts") -> float:
@@ -128,6 +131,23 @@ def test_a_table_that_changes_all_the_time_needs_no_heartbeat(world):
         world.wait(minutes=0.5)
 
     assert {beat.asset_key for beat in world.beats} == {curated_key("customers")}
+
+
+def test_a_finding_stays_in_sight_with_a_heartbeat(world):
+    finding = dg.AssetCheckEvaluation(
+        asset_key=curated_key("auto_parts"), check_name="rules", passed=False, metadata={"rows_failing": 2}
+    )
+    with freeze_time(world.now):
+        world.instance.report_runless_asset_event(finding)
+    world.wait(minutes=14)
+
+    repeated = last_evaluated(world.instance, finding.asset_check_key)
+    assert repeated is not None
+    assert repeated.evaluation.passed is False
+    assert repeated.evaluation.metadata["rows_failing"].value == 2
+    record = read_record(world.instance, PARTS)
+    assert record is not None
+    assert repeated.at >= record.at, "it counts for the newest materialisation"
 
 
 def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():
