@@ -32,6 +32,8 @@ class AthenaView:
     description: str
     tables: frozenset[str]
     """Of the lake, that it is made of."""
+    reads: frozenset[str] = frozenset()
+    """Names of the views that it reads."""
     digest: str
     """Changes with its statement, with the columns of its tables and with the views that it reads: Athena keeps the
     columns and types that a view had when it was made, and refuses it as stale when they are others."""
@@ -69,12 +71,14 @@ def _of_file(file: ViewFile, tables: frozenset[str], made: Iterable[AthenaView])
     view_query(file)  # raises for a file that Athena would not take, or that reads what is not there
     statement = _without_comment(file.text)
     digests = {view.name: view.digest for view in made}
-    below = [digests[name] for name in sorted(views_among(file.reads, digests))]
+    reads = frozenset(views_among(file.reads, digests))
+    below = [digests[name] for name in sorted(reads)]
     return AthenaView(
         name=file.name,
         statement=statement,
         description=file.description,
         tables=tables,
+        reads=reads,
         digest=_digest(statement, tables, below),
     )
 

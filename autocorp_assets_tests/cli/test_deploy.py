@@ -91,7 +91,10 @@ def test_views_wait_for_tables_that_do_not_exist_yet(account: Settings):
     said = deploy()
 
     assert said.exit_code == 0
-    assert "view autocorp.customer waits for customers: run this again after its first curation" in said.stderr
+    assert (
+        "view autocorp.customer waits for customers, which the first curation brings: run this again then"
+        in said.stderr
+    )
     assert set(views()) == {*DELTA, "v_service_with_parts"}
 
 
