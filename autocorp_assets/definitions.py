@@ -8,12 +8,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.automation.alerts import run_failures_sensor
-from autocorp_assets.automation.arrivals import (
-    ended_transfers_sensor,
-    hourly_transfers,
-    raw_arrivals_sensor,
-    transfer_sensor,
-)
+from autocorp_assets.automation.arrivals import raw_arrivals_sensor
 from autocorp_assets.automation.conditions import (
     HOURLY,
     curated_condition,
@@ -24,6 +19,7 @@ from autocorp_assets.automation.conditions import (
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
+from autocorp_assets.automation.transfers import ended_transfers_sensor, hourly_transfers, transfer_sensor
 from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks

@@ -5,6 +5,7 @@ import dagster as dg
 from autocorp_assets.resources.ports import Alerts
 
 WATCH_SECONDS = 30
+FAILED_SUBJECT = "AutoCorp: {named} failed (run {run})"
 LONGEST_CAUSE = 4_000
 """Characters of one step's failure: its page has the whole."""
 WHAT_NEXT = (
@@ -35,7 +36,7 @@ def run_failures_sensor(ui_url: str) -> dg.SensorDefinition:
         # Also here: the tick's log is what the UI shows.
         context.log.error(f"run {run.run_id} failed: {context.failure_event.message}")
         alerts.send(
-            subject=f"AutoCorp: {named} failed (run {run.run_id[:8]})",
+            subject=FAILED_SUBJECT.format(named=named, run=run.run_id[:8]),
             text="\n\n".join(
                 [
                     f"{context.failure_event.message or 'The run failed.'}",

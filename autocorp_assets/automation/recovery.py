@@ -18,6 +18,9 @@ CEILING = 5
 WINDOW_SECONDS = 3600.0
 FIRST_WAIT_SECONDS = 60.0
 """Doubled with each attempt."""
+DOWN_SUBJECT = "Replication is down"
+TABLE_SUBJECT = "Replication of {name} is in error"
+OVER_SUBJECT = "Over: {subject}"
 TASK = ""
 """Name of the whole in a history, beside those of tables."""
 
@@ -157,7 +160,7 @@ def _alert(history: History, name: str, text: str) -> Decision:
 
 def subject(name: str) -> str:
     """Of the alert on the whole, or on a table."""
-    return f"Replication of {name} is in error" if name else "Replication is down"
+    return TABLE_SUBJECT.format(name=name) if name else DOWN_SUBJECT
 
 
 def _given_up(done: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import dagster as dg
 
 from autocorp_assets.automation.dead_runs import fail_dead_runs
-from autocorp_assets.automation.recovery import History, decide
+from autocorp_assets.automation.recovery import OVER_SUBJECT, History, decide
 from autocorp_assets.resources.ports import Alerts, ManagedReplication, Replication, ReplicationError, ReplicationState
 
 WATCH_SECONDS = 30
@@ -63,7 +63,7 @@ def tend(
     for subject, text in decision.alerts.items():
         alerts.send(subject=subject, text=text)
     for subject in decision.over:
-        alerts.send(subject=f"Over: {subject}", text=state.summary)
+        alerts.send(subject=OVER_SUBJECT.format(subject=subject), text=state.summary)
     recorded = replication.record_loads() if state.running else ()
     loads = f"recorded the load of {', '.join(recorded)}" if recorded else None
     return "; ".join(filter(None, (decision.reason, *failed, loads)))

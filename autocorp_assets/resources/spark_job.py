@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from autocorp_assets.resources.pipes_context import with_skippable_outputs
 from autocorp_assets.resources.ports import JobOutcome, Progress
 from autocorp_assets.resources.writer_lock import writer_lock
 
@@ -64,7 +65,7 @@ class _Holder:
         log.parent.mkdir(parents=True, exist_ok=True)
         context.log.info(f"Spark job of {len(plans)} tables; its output: {log}")
         with dg.open_pipes_session(
-            context=context,
+            context=with_skippable_outputs(context),
             context_injector=dg.PipesTempFileContextInjector(),
             message_reader=dg.PipesTempFileMessageReader(),
             extras={"plan": plan_extras(context.run.run_id, self.runner.lake, plans)},

@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from autocorp_assets.automation.arrivals import Seen, look, raw_arrivals_sensor, since_day, transfer_sensor
+from autocorp_assets.automation.arrivals import Seen, look, raw_arrivals_sensor, since_day
+from autocorp_assets.automation.transfers import transfer_sensor
 from autocorp_assets.contracts.raw_format import LOAD_MANIFESTS, table_prefix
 from autocorp_assets.lake.storage import LakeStorage
 
@@ -133,7 +134,7 @@ def test_a_transfer_that_failed_is_requested_again_but_not_at_once(monkeypatch):
     transfer_job.execute_in_process(instance=instance, raise_on_error=False)
 
     assert "has failed" in skipped(sensor, context)
-    monkeypatch.setattr("autocorp_assets.automation.arrivals.AGAIN_SECONDS", -1)
+    monkeypatch.setattr("autocorp_assets.automation.transfers.AGAIN_SECONDS", -1)
     assert requested(sensor, context).run_key not in {None, first.run_key}
 
 

@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from autocorp_assets.automation import arrivals
-from autocorp_assets.automation.arrivals import ended_transfers_sensor, raw_arrivals_sensor, transfer_sensor
+from autocorp_assets.automation.arrivals import raw_arrivals_sensor
 from autocorp_assets.automation.pace import AWS
+from autocorp_assets.automation.transfers import ended_transfers_sensor, transfer_sensor
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.definitions import definitions
 from autocorp_assets.deployments.aws import aws_resources
@@ -236,7 +237,7 @@ def test_an_export_in_the_landing_place_is_requested_once_and_no_more_when_raw_h
 
 def test_the_deployment_ticks_slowly_and_transfers_every_hour(aws: FakeAws, aws_settings: Settings):
     resources = dict.fromkeys(
-        ("lake", "source", "replication", "transfer", "job_runner", "arrival_events", "query"), object()
+        ("lake", "source", "replication", "transfer", "job_runner", "arrival_events", "query", "catalog"), object()
     )
     repository = definitions(aws_settings, resources=resources, scheduled_checks=False).get_repository_def()
 

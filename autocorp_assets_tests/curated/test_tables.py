@@ -60,6 +60,15 @@ def test_a_table_without_raw_files_is_neither_an_error_nor_materialised(platform
     assert materialised(result) == {}
 
 
+def test_a_table_without_raw_files_fails_no_run_in_which_another_has_work(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+
+    result = platform.curate("auto_parts", "service_parts")
+
+    assert result.success
+    assert set(materialised(result)) == {"auto_parts"}
+
+
 def test_a_bad_table_does_not_hold_back_a_good_one_and_is_named_with_file_and_cause(platform: Platform):
     load(platform.lake, TABLES["auto_parts"], PARTS)
     load(platform.lake, TABLES["service"], SERVICES)

@@ -97,6 +97,16 @@ def test_a_delta_table_is_read_as_it_was(demo):
     assert before != demo.folder.query(prices)
 
 
+def test_orders_of_more_than_fifty_lines_are_whole(demo):
+    large = demo.folder.query(
+        "SELECT part_lines + service_lines AS lines, subtotal, parts_total + services_total AS sum_of_lines "
+        "FROM v_sales_order_summary WHERE source_system = 'db' AND part_lines + service_lines > 50"
+    )
+
+    assert [order["lines"] for order in large if order["sum_of_lines"] != order["subtotal"]] == []
+    assert len(large) >= 3
+
+
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda path: path.stem)
 def test_every_saved_question_has_an_answer(demo, question):
     result = LakeQuery(demo.folder.settings.lake_folder).run(question.read_text())

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from autocorp_assets.asset_keys import raw_feed_key
-from autocorp_assets.automation.arrivals import ended_transfers_sensor
+from autocorp_assets.automation.transfers import ended_transfers_sensor
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.csv import raw_feed

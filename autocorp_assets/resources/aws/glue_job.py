@@ -26,6 +26,7 @@ from autocorp_assets.resources.aws.glue_runs import (
     with_remedy,
     workers_for,
 )
+from autocorp_assets.resources.pipes_context import with_skippable_outputs
 from autocorp_assets.resources.ports import JobError, JobOutcome, Progress
 from autocorp_assets.resources.spark_job import plan_extras
 from autocorp_assets.table_metadata import DATABASE_NAME
@@ -126,7 +127,7 @@ class _Holder:
             if not is_published(self.settings):
                 raise JobError(f"{zip_url(self.settings)} is missing, which Glue job {job} imports: {DEPLOY}")
             with dg.open_pipes_session(
-                context=context,
+                context=with_skippable_outputs(context),
                 context_injector=exchange.injector(),
                 message_reader=exchange.reader(),
                 extras={"plan": plan_extras(context.run.run_id, str(self.settings.lake), plans)},

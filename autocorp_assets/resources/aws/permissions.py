@@ -150,6 +150,7 @@ def _curation(settings: AwsSettings, account: Account) -> list[Permission]:
 def _queries(settings: AwsSettings, account: Account) -> list[Permission]:
     catalog = [
         "glue:GetDatabase",
+        "glue:CreateDatabase",
         "glue:GetDatabases",
         "glue:GetTable",
         "glue:GetTables",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import psycopg
@@ -104,6 +105,25 @@ def test_replica_identity_full_fills_in_what_did_not_change(replica, run):
     assert update[EXTENSION] is None
     assert len(update["description"]) == 160_000
     assert (delete[OP], delete["name"]) == ("D", "Nut")
+    assert_equal_to_source(replica.dsn, replica.lake)
+
+
+def test_updates_of_one_record_by_many_sessions_end_as_the_last_commit(replica, run):
+    run(SERVICE.format("a", 0))
+    replica.catch_up()
+
+    def add(_: int) -> None:
+        with psycopg.connect(replica.dsn, autocommit=True) as session:
+            for _ in range(20):
+                session.execute("UPDATE service SET labor_minutes = labor_minutes + 1 WHERE serviceid = 'a'")
+
+    with ThreadPoolExecutor(4) as sessions:
+        list(sessions.map(add, range(4)))
+    replica.catch_up()
+
+    raw = read_raw(replica.lake, "service")
+    by_sequence = sorted(raw.changes, key=lambda change: change[SEQUENCE])
+    assert [change["labor_minutes"] for change in by_sequence] == list(range(31, 111))
     assert_equal_to_source(replica.dsn, replica.lake)
 
 
