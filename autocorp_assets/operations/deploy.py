@@ -42,6 +42,8 @@ class Plan:
     """In the order in which they have to be done."""
     waiting: tuple[str, ...]
     """What cannot be done yet, and for what it waits."""
+    problems: tuple[str, ...]
+    """What is wrong with files of the release, and so cannot be done at all."""
     unknown: tuple[str, ...]
     """Views that no release of now has: somebody's own, or of an earlier one. They stay."""
 
@@ -54,7 +56,6 @@ def plan_deployment(settings: Settings) -> Plan:
 
     Raises:
         CatalogError: the catalog cannot be read.
-        QueryError: a file of `queries/views` is wrong.
     """
     catalog = aws_catalog(settings)
     views = DeployedViews(ddl=catalog.ddl)
@@ -75,16 +76,17 @@ def plan_deployment(settings: Settings) -> Plan:
             *_code(settings),
             *(Step(what=f"database {name} is made", do=lambda one=name: _make_database(one)) for name in missing),
             *entries,
-            *(_view_step(views, one) for one in outdated if not one.lacking),
+            *(_view_step(views, one) for one in outdated if not one.lacking and not one.view.error),
         ),
         waiting=(*waiting, *(_wait(one) for one in outdated if one.lacking)),
+        problems=tuple(f"view {VIEW_SCHEMA}.{view.name}: {view.error}" for view in wanted if view.error),
         unknown=tuple(sorted({*(digests or ())} - {view.name for view in wanted})),
     )
 
 
 def carry_out(plan: Plan, *, on_progress: Progress) -> tuple[str, ...]:
-    """Do all steps, and tell of each that is done; why those that could not be were not."""
-    problems = []
+    """Do all steps, and tell of each that is done; why what could not be done was not."""
+    problems = [*plan.problems]
     for step in plan.steps:
         try:
             step.do()

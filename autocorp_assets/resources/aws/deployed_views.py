@@ -77,6 +77,8 @@ class DeployedViews:
     def make(self, outdated: OutdatedView) -> None:
         """Make it, or replace it: at no moment there is none."""
         view = outdated.view
+        if view.error:
+            raise CatalogError(f"view {VIEW_SCHEMA}.{view.name}: {view.error}")
         self.ddl.run(view.statement, what=f"view {VIEW_SCHEMA}.{view.name}")
         table = table_named(VIEW_SCHEMA, view.name)
         changes = {
@@ -98,9 +100,12 @@ def outdated_views(
     """
     for view in wanted:
         digest = _digest(view, tables)
-        if digests.get(view.name) != digest:
+        if view.error or digests.get(view.name) != digest:
             yield OutdatedView(
-                view=view, digest=digest, is_there=view.name in digests, lacking=_lacking(view.tables, tables)
+                view=view,
+                digest=digest,
+                is_there=view.name in digests,
+                lacking="" if view.error else _lacking(view.tables, tables),
             )
 
 

@@ -115,3 +115,14 @@ def test_what_a_view_needs_are_those_it_reads_and_its_tables_own():
 
     assert [one.name for one in needed(["a"], all_views)] == ["service", "b", "a"]
     assert {one.name for one in needed(["v_sales_order_summary"], athena_views())} <= {*TABLES, "v_sales_order_summary"}
+
+
+def test_a_view_whose_file_is_wrong_is_never_made_and_always_told(aws: FakeAws, views: DeployedViews):
+    wrong = AthenaView(name="one", statement="", description="", tables=frozenset(), error="one.sql: torn", digest="1")
+    (one,) = outdated_views([wrong], digests={"one": "whatever"}, tables={})
+    aws.faults.requests.clear()
+
+    with pytest.raises(CatalogError, match=r"view autocorp\.one: one\.sql: torn"):
+        views.make(one)
+
+    assert not aws.faults.requests
