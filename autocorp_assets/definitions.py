@@ -16,6 +16,7 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
+from autocorp_assets.automation.freshness import freshness_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
@@ -72,6 +73,7 @@ def definitions(
             view_sensor(),
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
+            freshness_sensor(TABLES.values(), ui_url=settings.ui_url, pace=pace_of(settings)),
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),

@@ -86,7 +86,6 @@ def counted() -> int:
 def test_in_production_any_machine_sees_runs_ticks_and_logs(
     database: str, aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pytest.importorskip("dagster_postgres", reason="the extra `production` is not installed")
     one, other = (_machine(tmp_path / name, database, monkeypatch) for name in ("one", "other"))
 
     with dg.DagsterInstance.from_config(str(one)) as here, dg.DagsterInstance.from_config(str(other)) as there:

@@ -111,5 +111,6 @@ def test_every_sensor_runs_by_itself_and_often():
         assert sensor.description, sensor.name
         ticks[sensor.name] = sensor.minimum_interval_seconds or 0
 
+    assert ticks["freshness"] == 30
     assert all(0 < seconds <= 30 for seconds in ticks.values())
     assert all(ticks[name] <= 5 for name in ("raw_arrivals", "csv_arrivals", "curate_news"))

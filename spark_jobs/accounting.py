@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from autocorp_assets.contracts.model import CHANGE_SEQ, CHANGED_AT, RAW_FILE, TableContract
-from autocorp_assets.contracts.raw_format import AUDIT, QUARANTINE
+from autocorp_assets.contracts.raw_format import AUDIT, QUARANTINE, RAW_DATABASE
 from spark_jobs import columns as c
 from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.plan import TablePlan
@@ -48,6 +48,10 @@ class BatchAccount:
     """Greatest change sequence among the rows; empty without any."""
     unresolved: int = 0
     """Rows to apply that still miss a value which only the table knows."""
+
+    @property
+    def is_of_database(self) -> bool:
+        return any(file.file.startswith(RAW_DATABASE) for file in self.files)
 
     def total(self, outcome: str) -> int:
         return sum(getattr(file, outcome) for file in self.files)

@@ -85,7 +85,9 @@ def without_frames(message: str) -> str:
 
 def metadata(report: TableReport) -> dict[str, Any]:
     """What Dagster shows of a materialisation; numbers are plotted over time."""
-    newest = max((account.newest_change for account in report.accounts if account.newest_change), default=None)
+    # A row of an export carries the date in the file's name, which says nothing of how late it is.
+    changes = (account.newest_change for account in report.accounts if account.is_of_database)
+    newest = max(filter(None, changes), default=None)
     totals = {
         f"rows_{outcome}": sum(account.total(outcome) for account in report.accounts)
         for outcome in ("read", "applied", "unchanged", "superseded", "duplicate", "quarantined")

@@ -31,7 +31,7 @@ def run_failures_sensor(ui_url: str) -> dg.SensorDefinition:
     def run_failures(context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[Alerts]) -> None:
         run = context.dagster_run
         steps = context.get_step_failure_events()
-        causes = [_cause(event) for event in steps]
+        causes = [step_cause(event) for event in steps]
         named = ", ".join(dict.fromkeys(event.step_key or "" for event in steps)) or run.job_name
         # Also here: the tick's log is what the UI shows.
         context.log.error(f"run {run.run_id} failed: {context.failure_event.message}")
@@ -50,7 +50,7 @@ def run_failures_sensor(ui_url: str) -> dg.SensorDefinition:
     return run_failures
 
 
-def _cause(event: dg.DagsterEvent) -> str:
+def step_cause(event: dg.DagsterEvent) -> str:
     """What the failed step itself said, without Dagster's wrapping and stack."""
     told = event.step_failure_data.user_failure_data
     text = told.description if told else None

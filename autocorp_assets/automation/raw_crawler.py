@@ -16,6 +16,7 @@ LEAST_SECONDS = 6 * 3600
 some 50 USD a month, these at most 9. A file in a folder that the catalog knows needs none: SQL engines list folders.
 What waits is a new day's folder, a new table, a new column; analysts ask curated tables, which wait for nothing."""
 SUBJECT = "AutoCorp: raw is not entered in the catalog"
+OVER_SUBJECT = "AutoCorp: raw is not entered in the catalog: over"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,5 +112,5 @@ def _tell(seen: Seen, failure: str | None, alerts: Alerts) -> Seen:
     if failure and not seen.told:
         alerts.send(subject=SUBJECT, text=f"{failure}.\nCurated tables and their queries do not depend on it.")
     if not failure and seen.told:
-        alerts.send(subject=f"{SUBJECT}: over", text="The last crawl of raw has succeeded.")
+        alerts.send(subject=OVER_SUBJECT, text="The last crawl of raw has succeeded.")
     return replace(seen, told=bool(failure))

@@ -9,7 +9,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.results import last_evaluation, rules_result
+from autocorp_assets.checks.results import last_evaluation, rules_result, told_again
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.record_tables import records_table
 
@@ -149,6 +149,17 @@ def still_holding(
                 description=last.description,
                 metadata=last.metadata,
             )
+
+
+def holding_still(contract: TableContract, instance: dg.DagsterInstance) -> Iterator[dg.AssetCheckEvaluation]:
+    """For a table that is reported materialised as it was, without a run: what the checks of each run last came to.
+
+    Dagster counts a result for the newest materialisation only, so without it a finding would be out of sight, and no
+    longer hold back the views.
+    """
+    for spec in check_specs(contract):
+        if last := last_evaluation(instance, spec.key):
+            yield told_again(last)
 
 
 def _rules(contract: TableContract, snapshot: Snapshot, files: Files, query: Query) -> dg.AssetCheckResult:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
-from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.contracts.model import ServiceLevel, TableContract
 from autocorp_assets.record_tables import records_table
 from autocorp_assets.table_metadata import (
     DATABASE_NAME,
@@ -33,6 +35,7 @@ def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) 
         owners=[contract.owner],
         tags=zone_tags("curated", contract),
         automation_condition=condition,
+        freshness_policy=freshness_policy(contract.service_level),
         metadata={
             "dagster/column_schema": column_schema(contract, contract.lake_columns),
             "dagster/column_lineage": curated_lineage(contract),
@@ -48,4 +51,14 @@ def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) 
             "contract_version": contract.version,
             "try_it": try_query(contract.name),
         },
+    )
+
+
+def freshness_policy(level: ServiceLevel) -> dg.FreshnessPolicy:
+    """By the time of the last materialisation, of which a quiet table has one all the same: see `automation.freshness`.
+
+    Views have none: one is asked when a table below it has changed, and shows its tables as they are at any time.
+    """
+    return dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(minutes=level.fail_minutes), warn_window=timedelta(minutes=level.warn_minutes)
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
+from autocorp_assets.asset_keys import LAKE_WRITER, curated_key, raw_table_key
+from autocorp_assets.automation.completeness import heard_until
 from autocorp_assets.checks.curated import check_specs, check_table, still_holding
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.metadata import (
@@ -22,7 +24,16 @@ from autocorp_assets.curated.metadata import (
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import Catalog, CatalogError, JobOutcome, JobRunner, Query
+from autocorp_assets.resources.ports import (
+    Catalog,
+    CatalogError,
+    JobOutcome,
+    JobRunner,
+    Query,
+    Replication,
+    ReplicationError,
+    ReplicationState,
+)
 from spark_jobs.plan import TablePlan
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
@@ -75,6 +86,7 @@ def curated_tables(
         job_runner: dg.ResourceParam[JobRunner],
         catalog: dg.ResourceParam[Catalog],
         query: dg.ResourceParam[Query],
+        replication: dg.ResourceParam[Replication],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
@@ -84,7 +96,7 @@ def curated_tables(
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
         stored: Stored = {}
-        yield from _unchanged(context, idle, lake=lake, query=query, stored=stored)
+        yield from _unchanged(context, idle, lake=lake, query=query, replication=replication, stored=stored)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
             yield from _curated(context, outcome, told, lake=lake, query=query, stored=stored)
@@ -144,25 +156,66 @@ def _unchanged(
     *,
     lake: LakeStorage,
     query: Query,
+    replication: Replication,
     stored: Stored,
 ) -> Results:
-    """Tables that have taken in everything; one that does not exist yet stays unmaterialised."""
-    for contract in idle:
-        if (snapshot := read_snapshot(lake.root, contract)) is None:
-            continue
+    """Tables that have taken in everything; one that does not exist yet stays unmaterialised.
+
+    So does one of which nobody knows whether raw holds everything: called fresh, it would hide a silent pipe. That a
+    run has looked is recorded as an observation, which says nothing of its freshness.
+    """
+    existing = [(contract, found) for contract in idle if (found := read_snapshot(lake.root, contract))]
+    state = replication_state(context, replication) if existing else None
+    for contract, snapshot in existing:
         stored[contract.name] = snapshot.columns
-        yield dg.MaterializeResult(
-            asset_key=curated_key(contract.name),
-            data_version=dg.DataVersion(snapshot.commit),
-            metadata={
-                **dict.fromkeys(ROW_COUNTS, 0),
-                **size_metadata(snapshot),
-                "commit": snapshot.commit,
-                **_where(contract, lake),
-            },
-        )
+        if not is_raw_complete(context.instance, contract, state, now=datetime.now(UTC)):
+            told = f"nothing pending, and it is not known whether raw holds all that the source has: {_standing(state)}"
+            context.log.warning(f"{contract.name}: {told}. It is not called fresh")
+            context.log_event(dg.AssetObservation(asset_key=curated_key(contract.name), description=told))
+        else:
+            yield dg.MaterializeResult(
+                asset_key=curated_key(contract.name),
+                data_version=dg.DataVersion(snapshot.commit),
+                metadata={
+                    **dict.fromkeys(ROW_COUNTS, 0),
+                    **size_metadata(snapshot),
+                    "commit": snapshot.commit,
+                    **_where(contract, lake),
+                },
+            )
         yield from check_table(contract, snapshot=snapshot, files=(), selected=_checks(context), query=query)
         yield from still_holding(contract, context.instance, _checks(context))
+
+
+def replication_state(context: dg.AssetExecutionContext, replication: Replication) -> ReplicationState | None:
+    """None where it cannot be asked, which fails no table."""
+    try:
+        return replication.state()
+    except ReplicationError as error:
+        context.log.warning(str(error))
+        return None
+
+
+def is_raw_complete(
+    instance: dg.DagsterInstance, contract: TableContract, state: ReplicationState | None, *, now: datetime
+) -> bool:
+    """Whether raw holds all that the source had committed a moment ago: what a table is late by does not count as one.
+
+    Where replication runs by itself its own word counts; after a pass of `autocorp sync` it is over, and the pass does.
+    """
+    late = timedelta(minutes=contract.service_level.warn_minutes)
+    if state is None or state.running or state.should_run:
+        heard = heard_until(state, now=now, table=contract.name)
+        return heard is not None and now - heard < late
+    passed = instance.fetch_materializations(raw_table_key(contract.name), limit=1).records
+    return bool(passed) and now.timestamp() - passed[0].timestamp < late.total_seconds()
+
+
+def _standing(state: ReplicationState | None) -> str:
+    if state is None:
+        return "nobody can say how replication stands"
+    said = "" if state.silent_seconds is None else f", as of {state.silent_seconds:.0f} s ago"
+    return f"replication {'runs' if state.running else 'does not run'} ({state.summary}{said})"
 
 
 def _curated(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_table_key
+from autocorp_assets.automation.completeness import heard_until
 from autocorp_assets.checks.meaning import Occasion
 from autocorp_assets.checks.reconciliation import RECONCILIATION
 from autocorp_assets.checks.results import LastEvaluation
@@ -99,7 +100,8 @@ class Collector:
 
     def _table(self, contract: TableContract) -> TableReport:
         snapshot, pending, problem = self._stored(contract)
-        runs = self.records.materializations(curated_key(contract.name), limit=self.runs_read)
+        found = self.records.materializations(curated_key(contract.name), limit=self.runs_read)
+        runs = [one for one in found if one.complete_until is None]
         compared_with, changes = self._schema_changes(contract, snapshot, runs)
         checks = tuple(self._check(check) for check in self.checks if check.table == contract.name)
         return TableReport(
@@ -114,14 +116,14 @@ class Collector:
                 contract.service_level,
                 now=self.now,
                 exists=snapshot is not None,
-                in_raw_at=self._in_raw_at(contract),
+                in_raw_at=self._in_raw_at(contract, found[0] if found else None),
                 last_run_at=runs[0].at if runs else None,
-                last_change_at=max(filter(None, (run.newest_change for run in runs)), default=None),
+                applied=next((run.applied for run in runs if run.applied), None),
                 pending_files=len(pending),
                 pending_since=self.lake.oldest(pending),
                 replication_down=self._replication_down,
             ),
-            taken_in=rows_of_period(runs, self.period, is_cut=len(runs) >= self.runs_read),
+            taken_in=rows_of_period(runs, self.period, is_cut=len(found) >= self.runs_read),
             checks=checks,
             quarantine=self._quarantine(contract),
             reconciliation=self._reconciliation(contract),
@@ -144,13 +146,12 @@ class Collector:
         state = self.replication
         return "" if state is None or state.running else without_values(state.summary)
 
-    def _in_raw_at(self, contract: TableContract) -> datetime | None:
-        """When raw last was known to hold what the database said of the table."""
+    def _in_raw_at(self, contract: TableContract, last: TableRun | None) -> datetime | None:
+        """Until when raw was last known to hold what the database said of the table."""
         found = [record.at for record in self.records.materializations(raw_table_key(contract.name), limit=1)]
-        state = self.replication
-        if state is not None and state.running and state.is_following and state.silent_seconds is not None:
-            found.append(self.now - timedelta(seconds=state.silent_seconds))
-        return max(found, default=None)
+        recorded = last.complete_until if last else None
+        word = heard_until(self.replication, now=self.now, table=contract.name)
+        return max(filter(None, (*found, recorded, word)), default=None)
 
     def _check(self, check: DescribedCheck) -> CheckResult:
         last = self.records.last_evaluated(check.key)

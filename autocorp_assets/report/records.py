@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.automation.completeness import COMPLETE_UNTIL, Applied
 from autocorp_assets.checks.results import LastEvaluation, last_evaluated
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.operations.sync import root_cause, step_errors
@@ -39,6 +40,16 @@ class TableRun:
         lag = self.metadata.get("lag_seconds")
         return self.at - timedelta(seconds=lag) if isinstance(lag, int | float) else None
 
+    @property
+    def applied(self) -> Applied | None:
+        return Applied(at=self.at, newest_change=self.newest_change) if self.newest_change else None
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Of a heartbeat, which is no run."""
+        until = self.metadata.get(COMPLETE_UNTIL)
+        return datetime.fromtimestamp(until, UTC) if isinstance(until, int | float) else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRun:
@@ -61,7 +72,7 @@ class Records:
         return last_evaluated(self.instance, key) if self.instance else None
 
     def materializations(self, key: dg.AssetKey, *, limit: int) -> list[TableRun]:
-        """Of an asset, newest first."""
+        """Of an asset, newest first; heartbeats count for nothing but the newest of all, which may be one."""
         if self.instance is None:
             return []
         wanted = dg.AssetRecordsFilter(asset_key=key, after_timestamp=self.since.timestamp())
@@ -70,9 +81,11 @@ class Records:
         while len(found) < limit:
             page = self.instance.fetch_materializations(wanted, limit=min(PAGE, limit - len(found)), cursor=cursor)
             for record in page.records:
-                if event := record.asset_materialization:
-                    metadata = {name: value.value for name, value in event.metadata.items()}
-                    found.append(TableRun(at=datetime.fromtimestamp(record.timestamp, UTC), metadata=metadata))
+                event = record.asset_materialization
+                if event is None or (found and COMPLETE_UNTIL in event.metadata):
+                    continue
+                metadata = {name: value.value for name, value in event.metadata.items()}
+                found.append(TableRun(at=datetime.fromtimestamp(record.timestamp, UTC), metadata=metadata))
             cursor = page.cursor
             if not page.has_more or not page.records:
                 break

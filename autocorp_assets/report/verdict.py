@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from autocorp_assets.automation.completeness import Applied, complete_until
 from autocorp_assets.contracts.model import ServiceLevel
 from autocorp_assets.report.model import CheckResult, Freshness, Report, State, TableReport, worst
 from autocorp_assets.report.words import counted
@@ -60,7 +61,7 @@ def judge_freshness(
     exists: bool,
     in_raw_at: datetime | None,
     last_run_at: datetime | None,
-    last_change_at: datetime | None,
+    applied: Applied | None,
     pending_files: int,
     pending_since: datetime | None,
     replication_down: str,
@@ -73,25 +74,28 @@ def judge_freshness(
         exists: whether the table is there.
         in_raw_at: when raw last was known to hold what the source said.
         last_run_at: when a run last took in all that was in raw; it counts where the former is not known.
-        last_change_at: when the source committed the newest change that was applied.
+        applied: the last run that applied changes of the database.
         pending_files: raw files that are not taken in yet.
         pending_since: when the oldest of them was written.
         replication_down: why nothing may arrive; empty while replication runs.
     """
-    as_of = (in_raw_at or last_run_at) if exists else None
-    if as_of and pending_since:
-        as_of = min(as_of, pending_since)
-    late = timedelta(minutes=level.warn_minutes)
-    # What arrives now and is old already: replication works off a backlog, and following is not being there.
-    if as_of and last_run_at and last_change_at and now - last_run_at < late < last_run_at - last_change_at:
-        as_of = min(as_of, last_change_at)
+    as_of = None
+    if exists:
+        as_of = complete_until(
+            heard=in_raw_at,
+            last_run_at=last_run_at,
+            waiting_since=pending_since,
+            applied=applied,
+            level=level,
+            now=now,
+        )
     age_seconds = (now - as_of).total_seconds() if as_of else None
     state = _freshness_state(level, age_seconds, pending_files)
     return Freshness(
         state=state,
         as_of=as_of,
         age_seconds=age_seconds,
-        last_change_at=last_change_at,
+        last_change_at=applied.newest_change if applied else None,
         last_run_at=last_run_at,
         pending_files=pending_files,
         pending_since=pending_since,

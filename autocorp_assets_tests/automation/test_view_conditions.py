@@ -6,6 +6,7 @@ from functools import cache
 import dagster as dg
 
 from autocorp_assets.automation.view_conditions import view_condition
+from autocorp_assets.checks.results import last_evaluation, told_again
 
 NOON = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 ORDERS, PARTS = dg.AssetKey("orders"), dg.AssetKey("parts")
@@ -78,6 +79,16 @@ class Platform:
             self._run([dg.AssetKey(name) for name in sorted(names)])
         return names
 
+    def beat(self) -> None:
+        """What keeps the tables of a quiet source fresh."""
+        for key in (ORDERS, PARTS):
+            last = self.instance.get_latest_materialization_event(key)
+            assert last is not None
+            assert last.asset_materialization is not None
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=last.asset_materialization.tags))
+            if verdict := last_evaluation(self.instance, dg.AssetCheckKey(key, "rules")):
+                self.instance.report_runless_asset_event(told_again(verdict))
+
     def begin_curation(self) -> dg.DagsterRun:
         job = self.definitions(self.sql_version).resolve_implicit_global_asset_job_def()
         keys = frozenset({ORDERS, PARTS})
@@ -116,6 +127,36 @@ def test_a_run_that_found_every_table_unchanged_asks_for_nothing():
     platform = settled()
 
     platform.curate()
+
+    assert platform.tick() == set()
+
+
+def test_heartbeats_ask_for_nothing():
+    platform = settled()
+
+    asked = []
+    for _ in range(3):
+        platform.beat()
+        asked.append(platform.tick())
+
+    assert asked == [set(), set(), set()]
+
+
+def test_a_heartbeat_does_not_free_what_a_check_holds_back():
+    platform = settled()
+    platform.bad = {ORDERS}
+    platform.curate(ORDERS)
+    platform.tick()
+
+    platform.beat()
+
+    assert platform.tick() == set()
+
+
+def test_a_run_that_looked_and_did_not_call_its_table_fresh_asks_for_nothing():
+    platform = settled()
+
+    platform.instance.report_runless_asset_event(dg.AssetObservation(PARTS))
 
     assert platform.tick() == set()
 

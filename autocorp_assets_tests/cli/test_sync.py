@@ -1,17 +1,21 @@
 import json
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
+from autocorp_assets.automation.completeness import read_record
+from autocorp_assets.automation.freshness import heartbeat
 from autocorp_assets.cli.main import app
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.deployments.local import local_resources
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.operations import sync as sync_module
 from autocorp_assets.operations.instance import INSTANCE_CONFIG, open_instance, prepare_home
 from autocorp_assets.operations.sync import sync
 from autocorp_assets.resources.local_transfer import LocalTransfer
-from autocorp_assets.resources.ports import CaughtUp, ReplicationError
+from autocorp_assets.resources.ports import CaughtUp, ReplicationError, ReplicationState
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 
@@ -22,6 +26,9 @@ class LoadedOnce:
     def __init__(self, settings: Settings, *, error: str | None = None) -> None:
         self.settings = settings
         self.error = error
+
+    def state(self) -> ReplicationState:
+        return ReplicationState(running=False, should_run=False, summary="stopped")
 
     def catch_up(self, *, deadline_seconds, on_progress) -> CaughtUp:
         if self.error:
@@ -67,6 +74,25 @@ def test_one_pass_brings_the_source_into_tables_and_into_the_instance(settings, 
     assert any(line.startswith("curate: done") for line in lines)
     with open_instance(settings) as instance:
         assert instance.get_latest_materialization_event(dg.AssetKey(["curated", "auto_parts"]))
+
+
+def test_a_pass_without_news_tells_the_commit_also_where_a_heartbeat_came_last(settings, platform, monkeypatch):
+    sync(settings, ["auto_parts"])
+    _errors = sync_module._errors
+
+    def beat(*args):
+        with open_instance(settings) as instance:
+            record = read_record(instance, TABLES["auto_parts"])
+            assert record is not None
+            now = datetime.now(UTC)
+            instance.report_runless_asset_event(heartbeat(TABLES["auto_parts"], record, now))
+        return _errors(*args)
+
+    monkeypatch.setattr(sync_module, "_errors", beat)
+
+    [table] = sync(settings, ["auto_parts"]).tables
+
+    assert (table.commit, table.rows_applied, table.error) == ("0", 0, None)
 
 
 def test_what_is_in_raw_is_curated_though_the_source_is_away(settings, platform):

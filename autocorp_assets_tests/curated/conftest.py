@@ -14,7 +14,7 @@ from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets.resources.local_query import LocalQuery
-from autocorp_assets.resources.ports import Catalog
+from autocorp_assets.resources.ports import Catalog, ReplicationState
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
 
@@ -60,6 +60,13 @@ class Platform:
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
         self.catalog: Catalog = LocalCatalog(lake=self.lake)
+        self.replicates = ReplicationState(
+            running=True, should_run=True, summary="streaming", silent_seconds=1, is_following=True
+        )
+
+    def state(self) -> ReplicationState:
+        """As the replication resource, of which nothing else is asked."""
+        return self.replicates
 
     @property
     def runner(self) -> SparkSubprocess:
@@ -80,6 +87,7 @@ class Platform:
                 "job_runner": self.runner,
                 "catalog": self.catalog,
                 "query": LocalQuery(lake=self.lake),
+                "replication": self,
             },
             raise_on_error=False,
             instance=self.instance,

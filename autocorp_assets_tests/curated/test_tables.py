@@ -1,5 +1,9 @@
+import dagster as dg
+import pytest
+
+from autocorp_assets.asset_keys import curated_key, raw_table_key
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import CatalogError, CatalogTable
+from autocorp_assets.resources.ports import CatalogError, CatalogTable, ReplicationState
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 
@@ -51,6 +55,46 @@ def test_nothing_pending_reports_the_same_data_version_without_a_job(platform: P
     assert again.success
     assert materialised(again)["auto_parts"]["rows_applied"] == 0
     assert data_version(first) == data_version(again) == "0"
+
+
+DOWN = ReplicationState(running=False, should_run=True, summary="failed; no disk")
+HANGING = ReplicationState(running=True, should_run=True, summary="streaming", silent_seconds=700, is_following=True)
+OVER = ReplicationState(running=False, should_run=False, summary="stopped")
+"""As after the pass of `autocorp sync`."""
+
+
+@pytest.mark.parametrize("state", [DOWN, HANGING, OVER])
+def test_a_table_without_news_is_not_called_fresh_while_nobody_knows_that_raw_has_all(platform: Platform, state):
+    """As when an export arrives while replication is down, and the run finds the other tables unchanged."""
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    first = platform.curate("auto_parts")
+    platform.replicates = state
+
+    again = platform.curate("auto_parts")
+
+    assert again.success
+    assert materialised(again) == {}
+    assert checks(again) == checks(first), "what is known of its rows stays in sight"
+    [looked] = platform.instance.fetch_observations(curated_key("auto_parts"), limit=5).records
+    assert looked.asset_observation is not None
+    assert looked.asset_observation.description is not None
+    assert state.summary in looked.asset_observation.description
+
+
+def test_after_a_pass_of_sync_an_unchanged_table_is_fresh(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    platform.replicates = OVER
+    platform.instance.report_runless_asset_event(dg.AssetMaterialization(raw_table_key("auto_parts")))
+
+    assert materialised(platform.curate("auto_parts"))["auto_parts"]["rows_applied"] == 0
+
+
+def test_a_table_that_has_news_is_curated_whatever_replication_does(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.replicates = DOWN
+
+    assert materialised(platform.curate("auto_parts"))["auto_parts"]["rows_applied"] == 2
 
 
 def test_a_table_without_raw_files_is_neither_an_error_nor_materialised(platform: Platform):

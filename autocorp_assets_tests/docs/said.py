@@ -14,8 +14,10 @@ PACKAGES = ("autocorp_assets", "spark_jobs")
 
 
 @cache
-def modules() -> tuple[ast.Module, ...]:
-    files = chain.from_iterable(sorted((PROJECT_FOLDER / package).rglob("*.py")) for package in PACKAGES)
+def modules(*packages: str) -> tuple[ast.Module, ...]:
+    """Of the packages, by their folders; of all of the code unless some are given."""
+    folders = [PROJECT_FOLDER / package for package in packages or PACKAGES]
+    files = chain.from_iterable(sorted(folder.rglob("*.py")) for folder in folders)
     return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files)
 
 
@@ -37,6 +39,19 @@ def messages() -> frozenset[str]:
     """Every text of the code, in which … stands for values; blanks are single."""
     texts = chain.from_iterable(_texts(module) for module in modules())
     return frozenset(re.sub(r"\s+", " ", text) for text in texts)
+
+
+@cache
+def alert_subjects() -> frozenset[str]:
+    """Of alerts, each a constant of `automation` whose name ends in SUBJECT; with … for values."""
+    found = {
+        node.value.value
+        for module in modules("autocorp_assets/automation")
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if isinstance(node.targets[0], ast.Name) and node.targets[0].id.endswith("SUBJECT")
+    }
+    return frozenset(re.sub(r"{.*?}", "…", text) for text in found)
 
 
 def says(text: str) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import freeze_time
 
 from autocorp_assets.asset_keys import curated_key, raw_table_key
+from autocorp_assets.automation.completeness import COMPLETE_UNTIL
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.definitions import defs
 from autocorp_assets.lake.storage import LakeStorage
@@ -70,6 +72,32 @@ def test_rows_runs_and_freshness_of_a_table(platform):
     assert table.freshness.state is State.GOOD
     assert table.freshness.last_run_at is not None
     assert of(read(platform), "service").exists is False
+
+
+def beat(platform: Platform, at: datetime, until: datetime) -> None:
+    with freeze_time(at):
+        platform.instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                curated_key("auto_parts"), metadata={COMPLETE_UNTIL: dg.MetadataValue.timestamp(until), "bytes": 9}
+            )
+        )
+
+
+def test_heartbeats_tell_how_fresh_a_quiet_table_is_and_are_no_runs(platform):
+    before = of(read(platform))
+    stopped = ReplicationState(running=False, should_run=True, summary="failed")
+    now = datetime.now(UTC)
+    for minutes in range(6, 60, 6):
+        at = now + timedelta(minutes=minutes)
+        beat(platform, at, at - timedelta(seconds=10))
+
+    later = read(platform, replication=stopped, now=now + timedelta(minutes=60), runs_read=5)
+    found = of(later)
+
+    assert found.freshness.age_seconds == pytest.approx(6 * 60 + 10, abs=1)
+    assert found.freshness.state is State.GOOD
+    assert found.freshness.last_run_at == before.freshness.last_run_at
+    assert (found.taken_in.runs, found.taken_in.counted_since) == (1, None)
 
 
 def test_what_arrived_and_waits_counts_from_when_it_was_written(platform):

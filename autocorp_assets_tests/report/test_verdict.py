@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from autocorp_assets.automation.completeness import Applied
 from autocorp_assets.contracts.model import ServiceLevel
 from autocorp_assets.report.model import Freshness, State, TableReport
 from autocorp_assets.report.verdict import COMPLETE, CORRECT, FRESH, judge, judge_freshness
@@ -21,7 +22,7 @@ def judged(**changes) -> Freshness:
         "exists": True,
         "in_raw_at": minutes_ago(1),
         "last_run_at": minutes_ago(200),
-        "last_change_at": minutes_ago(201),
+        "applied": Applied(at=minutes_ago(200), newest_change=minutes_ago(201)),
         "pending_files": 0,
         "pending_since": None,
         "replication_down": "",
@@ -37,7 +38,7 @@ def test_a_table_is_late_at_ten_minutes_and_too_late_at_fifteen(minutes, state):
 
 
 def test_a_quiet_source_is_not_stale():
-    found = judged(in_raw_at=minutes_ago(1), last_run_at=minutes_ago(3000), last_change_at=minutes_ago(3000))
+    found = judged(in_raw_at=minutes_ago(1), last_run_at=minutes_ago(3000), applied=None)
 
     assert (found.state, found.age_seconds, found.why) == (State.GOOD, 60, "")
 
@@ -56,13 +57,22 @@ def test_a_file_that_waits_makes_the_table_as_old_as_the_file():
 
 
 def test_replication_that_works_off_a_backlog_is_not_there_yet():
-    found = judged(last_run_at=minutes_ago(1), last_change_at=minutes_ago(90))
+    found = judged(last_run_at=minutes_ago(1), applied=Applied(at=minutes_ago(1), newest_change=minutes_ago(90)))
 
     assert (found.state, found.as_of) == (State.ERROR, minutes_ago(90))
 
 
+def test_a_quiet_table_that_a_run_found_unchanged_is_no_backlog():
+    assert (
+        judged(
+            last_run_at=minutes_ago(1), applied=Applied(at=minutes_ago(89), newest_change=minutes_ago(90))
+        ).age_seconds
+        == 60
+    )
+
+
 def test_without_word_of_raw_the_last_run_counts():
-    assert judged(in_raw_at=None, last_run_at=minutes_ago(4), last_change_at=minutes_ago(5)).age_seconds == 240
+    assert judged(in_raw_at=None, last_run_at=minutes_ago(4), applied=None).age_seconds == 240
 
 
 def test_a_table_that_is_not_there_is_not_fresh():

@@ -217,7 +217,7 @@ REFUSED = {
     "20241103": (orders(order_line(1)).replace(",", ";"), "separated by semicolons"),
     "20241104": (order_line(1), "no header"),
     "20241105": (b"", "empty"),
-    "20241106": (gzip.compress(orders(order_line(1)).encode()), "deliver it unpacked"),
+    "20241106": (gzip.compress(orders(order_line(1)).encode(), mtime=0), "deliver it unpacked"),
     "20241107": (
         orders(*map(order_line, range(1, 1200)), order_line(1200, status="\0")),
         "line 1,201 holds a NUL byte",

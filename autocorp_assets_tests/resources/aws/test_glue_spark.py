@@ -15,6 +15,7 @@ from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
 from autocorp_assets.resources.local_catalog import LocalCatalog
+from autocorp_assets.resources.ports import ReplicationState
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
 from autocorp_assets_tests.fakes.glue import glue_jobs
@@ -29,6 +30,13 @@ pytestmark = [pytest.mark.aws, pytest.mark.e2e]
 FEED_HEADER = "first_name,last_name,email,phone,address,city,state,zip"
 
 
+class Following:
+    """As the replication resource, of which the run only asks the state."""
+
+    def state(self) -> ReplicationState:
+        return ReplicationState(running=True, should_run=True, summary="lag 1 s", silent_seconds=1, is_following=True)
+
+
 def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, object]]:
     """Metadata by table of one run of the asset."""
     runner = GlueJobRunner(settings=settings, deadline_seconds=300, poll_seconds=0.2)
@@ -38,6 +46,7 @@ def curate(settings: Settings, tables: Sequence[str]) -> dict[str, dict[str, obj
             "lake": LakeStorage(settings.lake),
             "job_runner": runner,
             "query": deployment_query(settings),
+            "replication": Following(),
             "catalog": LocalCatalog(lake=settings.lake),
         },
     )

@@ -1,0 +1,419 @@
+"""A quiet source is not stale, a silent pipe is: hours of looks, one every half minute, on a simulated clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import freeze_time
+
+from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
+from autocorp_assets.automation.completeness import read_record
+from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages
+from autocorp_assets.automation.pace import AWS, LOCAL, Pace
+from autocorp_assets.automation.staleness import Memory
+from autocorp_assets.checks.results import last_evaluated
+from autocorp_assets.contracts import TABLES
+from autocorp_assets.curated.specs import curated_spec
+from autocorp_assets.resources.ports import ReplicationError, ReplicationState
+
+PARTS, CUSTOMERS = TABLES["auto_parts"], TABLES["customers"]
+UI = "http://ui.example"
+FOLLOWING = ReplicationState(running=True, should_run=True, summary="streaming", silent_seconds=1, is_following=True)
+DOWN = ReplicationState(running=False, should_run=True, summary="failed, 12 changes written; no disk")
+STANDING: dict[str, Any] = {
+    "commit": "20260101",
+    "dagster/row_count": 400,
+    "bytes": 9,
+    "data_files": 1,
+    "path": "/lake",
+}
+STALE, OVER = "out of date", "Over: "
+
+
+class World:
+    """A platform of two tables whose sensor looks every half minute of simulated time."""
+
+    def __init__(self, *, pace: Pace = LOCAL) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.now = datetime.now(UTC)
+        self.pace = pace
+        self.state = FOLLOWING
+        self.silent_since: datetime | None = None
+        self.memory = Memory()
+        self.sent: list[tuple[str, str]] = []
+        self.beats: list[dg.AssetMaterialization] = []
+        self.told = ""
+
+    def report(self, key: dg.AssetKey, **metadata: Any) -> None:
+        event = dg.AssetMaterialization(key, metadata=metadata, tags={"dagster/data_version": "7"})
+        with freeze_time(self.now):
+            self.instance.report_runless_asset_event(event)
+
+    def curate(self, *tables: str, **metadata: Any) -> None:
+        """As a run does that began this very moment."""
+        for table in tables or ("auto_parts", "customers"):
+            self.report(curated_key(table), **STANDING, rows_read=5, rows_applied=5, **metadata)
+
+    def fill(self) -> World:
+        """Both tables are there, and were watched for long."""
+        for contract in (PARTS, CUSTOMERS):
+            self.report(raw_table_key(contract.name))
+        self.now += timedelta(seconds=1)
+        self.curate()
+        watching = replace(self.memory, looked_at=self.now, watching_since=self.now - timedelta(hours=1))
+        self.memory = watching
+        return self.wait(minutes=7)
+
+    def wait(self, *, minutes: float) -> World:
+        for _ in range(round(minutes * 60 / self.pace.freshness_seconds)):
+            self.now += timedelta(seconds=self.pace.freshness_seconds)
+            self.look()
+        return self
+
+    def look(self) -> None:
+        state = self.state
+        if self.silent_since:
+            state = replace(state, silent_seconds=(self.now - self.silent_since).total_seconds())
+        memory = Memory.from_json(self.memory.to_json())  # as the cursor does
+        found = look(self.instance, (PARTS, CUSTOMERS), state, memory, pace=self.pace, now=self.now)
+        self.sent += messages(self.instance, found, state, ui_url=UI, now=self.now)
+        with freeze_time(self.now):
+            for event in found.heartbeats:
+                self.instance.report_runless_asset_event(event)
+        self.beats += [event for event in found.heartbeats if isinstance(event, dg.AssetMaterialization)]
+        self.memory, self.told = found.decision.memory, found.told(self.now)
+
+    def shown_age(self, table: str = "auto_parts") -> float:
+        """Minutes since the last materialisation: what Dagster's freshness policy goes by."""
+        record = read_record(self.instance, TABLES[table])
+        assert record is not None
+        return (self.now - record.at).total_seconds() / 60
+
+    def subjects(self) -> list[str]:
+        return [subject for subject, _ in self.sent]
+
+
+@pytest.fixture
+def world() -> World:
+    return World().fill()
+
+
+def test_a_quiet_source_stays_fresh_for_hours_and_no_table_comes_near_the_warning(world):
+    for _ in range(36):
+        world.wait(minutes=5)
+        assert world.shown_age() < 7
+
+    assert world.sent == []
+    assert len(world.beats) <= 2 * (3.6 * 60 / 6)
+
+
+def test_a_heartbeat_is_the_table_as_it_was_and_no_row_of_a_run(world):
+    beat = world.beats[-1]
+
+    assert beat.description == NOTHING_HAPPENED
+    assert set(beat.metadata) == {*STANDING, "complete_until"}
+    assert beat.metadata["dagster/row_count"].value == 400
+    assert beat.tags is not None
+    assert beat.tags["dagster/data_version"] == "7"
+    assert beat.metadata["complete_until"].value == pytest.approx(world.now.timestamp(), abs=7 * 60)
+
+
+def test_a_table_that_changes_all_the_time_needs_no_heartbeat(world):
+    world.beats.clear()
+    for _ in range(30):
+        world.report(raw_table_key("auto_parts"))
+        world.wait(minutes=0.5)
+        world.curate("auto_parts")
+        world.wait(minutes=0.5)
+
+    assert {beat.asset_key for beat in world.beats} == {curated_key("customers")}
+
+
+def test_a_finding_stays_in_sight_with_a_heartbeat(world):
+    finding = dg.AssetCheckEvaluation(
+        asset_key=curated_key("auto_parts"), check_name="rules", passed=False, metadata={"rows_failing": 2}
+    )
+    with freeze_time(world.now):
+        world.instance.report_runless_asset_event(finding)
+    world.wait(minutes=14)
+
+    repeated = last_evaluated(world.instance, finding.asset_check_key)
+    assert repeated is not None
+    assert repeated.evaluation.passed is False
+    assert repeated.evaluation.metadata["rows_failing"].value == 2
+    record = read_record(world.instance, PARTS)
+    assert record is not None
+    assert repeated.at >= record.at, "it counts for the newest materialisation"
+
+
+def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():
+    world = World().wait(minutes=40)
+    world.state = DOWN
+    world.wait(minutes=40)
+
+    assert (world.beats, world.sent) == ([], [])
+    assert world.told == "no table has been materialised yet"
+
+
+@pytest.mark.parametrize("stops", ["dies", "hangs"])
+def test_a_replicator_that_stops_is_told_once_fifteen_minutes_later_and_once_when_it_is_over(world, stops):
+    stopped_at = world.now
+    if stops == "dies":
+        world.state = DOWN
+    else:
+        world.silent_since = world.now
+    world.wait(minutes=2)
+    last_beats = len(world.beats)
+    world.wait(minutes=7.5)
+    assert world.sent == []
+    assert world.shown_age() >= 8  # so long after the stop: yellow at ten, red at fifteen, as the alert is told
+    world.wait(minutes=6)
+
+    [(subject, text)] = world.sent
+    assert subject == "AutoCorp: 2 tables are out of date"
+    assert "auto_parts: not known to be complete since" in text
+    assert f"{stopped_at:%H:%M}" in text or f"{stopped_at - timedelta(seconds=10):%H:%M}" in text
+    assert "autocorp dev" in text
+    assert f"{UI}/assets" in text
+    assert len(world.beats) == last_beats, "a silent pipe has no heartbeat"
+    assert world.shown_age() > 13
+
+    world.wait(minutes=120)
+    assert world.subjects() == [subject]
+    assert "auto_parts 2 h 15 min, customers 2 h 15 min" in world.told
+
+    world.state, world.silent_since = FOLLOWING, None
+    world.wait(minutes=1)
+    [_, (over, text)] = world.sent
+    assert over == "Over: AutoCorp: 2 tables are out of date"
+    assert "for 2 h 15 min" in text or "for 2 h 16 min" in text
+    assert world.shown_age() < 1
+    world.wait(minutes=60)
+    assert len(world.sent) == 2
+
+
+def test_what_replication_says_of_its_trouble_is_the_cause_in_the_alert(world):
+    world.state = replace(DOWN, remedy="give it more storage")
+    world.wait(minutes=20)
+
+    assert "replication does not run (failed, 12 changes written; no disk). give it more storage." in world.sent[0][1]
+
+
+def test_a_source_that_is_away_is_a_silent_pipe_though_the_replicator_lives(world):
+    world.state = replace(FOLLOWING, is_following=False, summary="reconnecting; connection refused")
+    world.wait(minutes=20)
+
+    assert len(world.sent) == 1
+    assert "does not follow the source (reconnecting; connection refused)" in world.sent[0][1]
+
+
+def test_an_export_that_arrives_during_an_outage_hides_nothing(world):
+    world.state = DOWN
+    for _ in range(4):
+        world.wait(minutes=4)
+        world.report(raw_feed_key("customers"))
+        world.now += timedelta(seconds=1)
+        world.curate("customers")
+    world.wait(minutes=1)
+
+    [(subject, text)] = world.sent
+    assert subject == "AutoCorp: 2 tables are out of date"
+    assert "- customers: not known" in text
+
+
+def test_files_that_no_run_takes_in_are_told_with_what_to_press(world):
+    world.report(raw_table_key("auto_parts"))
+    world.wait(minutes=16)
+
+    [(subject, text)] = world.sent
+    assert subject == "AutoCorp: 1 table is out of date"
+    assert "no run has taken them up" in text
+    assert "press Materialize on `curated/auto_parts` in the UI, or run `autocorp sync --table auto_parts`" in text
+    assert "replication" not in text
+    assert world.beats[-1].asset_key == curated_key("customers"), "the other table goes on"
+
+    world.curate("auto_parts")
+    world.wait(minutes=1)
+    assert world.subjects()[1].startswith(OVER)
+
+
+def test_runs_that_fail_are_told_with_their_reason_and_page(world):
+    world.report(raw_table_key("auto_parts"))
+    world.now += timedelta(seconds=1)
+
+    @dg.asset(key=curated_key("auto_parts"))
+    def auto_parts() -> None:
+        raise dg.Failure("column price is text", allow_retries=False)
+
+    job = dg.define_asset_job("curate_parts", [auto_parts])
+    definitions = dg.Definitions([auto_parts], jobs=[job]).resolve_job_def("curate_parts")
+    with freeze_time(world.now):
+        result = definitions.execute_in_process(
+            instance=world.instance, raise_on_error=False, asset_selection=[curated_key("auto_parts")]
+        )
+    world.sent.clear()
+    record = read_record(world.instance, PARTS)
+    assert record is not None
+    assert record.waiting_since is not None
+    # Runs carry the real time: the news are said to be as old.
+    from autocorp_assets.automation.causes import late_tables_text
+
+    since = datetime.now(UTC) - timedelta(minutes=6)
+    text = late_tables_text(
+        world.instance,
+        {"auto_parts": replace(record, waiting_since=since)},
+        FOLLOWING,
+        ui_url=UI,
+        now=since + timedelta(minutes=16),
+    )
+
+    assert "column price is text" in text
+    assert f"{UI}/runs/{result.run_id}" in text
+    assert "It is tried again every ten minutes" in text
+
+
+def test_dms_that_lags_behind_is_stale_though_it_is_in_touch():
+    world = World(pace=AWS).fill()
+    assert world.sent == []
+    late = 20 * 60
+    world.state = replace(FOLLOWING, summary="running, lag 1,200 s", silent_seconds=late, lag_seconds=late)
+    world.wait(minutes=20)
+
+    [(_, text)] = world.sent
+    assert "Replication is 20 minutes behind its source (running, lag 1,200 s)" in text
+
+
+def test_dms_whose_metric_is_some_minutes_old_keeps_a_quiet_table_green():
+    world = World(pace=AWS).fill()
+    world.state = replace(FOLLOWING, silent_seconds=200, lag_seconds=20)
+    world.beats.clear()
+    for _ in range(24):
+        world.wait(minutes=5)
+        assert world.shown_age() < 8
+
+    assert len(world.beats) <= 2 * 120 / 6
+
+
+def test_a_table_in_error_is_stale_while_the_others_are_fresh(world):
+    world.state = replace(FOLLOWING, tables_in_error=("auto_parts",), summary="running; in error: auto_parts")
+    world.wait(minutes=25)
+
+    [(subject, text)] = world.sent
+    assert subject == "AutoCorp: 1 table is out of date"
+    assert "reload: true" in text
+
+
+def test_replication_that_cannot_be_asked_is_silent():
+    class Refusing:
+        def state(self) -> ReplicationState:
+            raise ReplicationError("the credentials have expired: renew them")
+
+    sent: list[str] = []
+
+    class Told:
+        def send(self, *, subject: str, text: str) -> None:
+            sent.append(text)
+
+    world = World().fill()
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    old = Memory(looked_at=datetime.now(UTC) - timedelta(seconds=30), watching_since=long_ago)
+    instance = dg.DagsterInstance.ephemeral()
+    with freeze_time(long_ago):
+        instance.report_runless_asset_event(dg.AssetMaterialization(curated_key("auto_parts"), metadata=STANDING))
+    resources = {"replication": Refusing(), "alerts": Told()}
+    with dg.build_sensor_context(instance=instance, resources=resources, cursor=old.to_json()) as context:
+        result = freshness_sensor([PARTS], ui_url=UI)(context)
+
+    assert world.sent == []
+    assert isinstance(result, dg.SensorResult)
+    assert not result.asset_events
+    assert len(sent) == 1
+    assert "the credentials have expired: renew them" in sent[0]
+
+
+def test_a_platform_that_was_off_gets_time_to_catch_up(world):
+    world.now += timedelta(hours=8)
+    world.wait(minutes=2)
+    assert world.sent == []
+    world.state = DOWN
+    world.now += timedelta(hours=8)
+    world.wait(minutes=14)
+    assert world.sent == []
+
+    world.wait(minutes=2)
+    assert len(world.sent) == 1
+
+
+def test_a_restart_in_the_middle_of_an_outage_repeats_nothing(world):
+    world.state = DOWN
+    world.wait(minutes=20)
+    for away in (timedelta(seconds=40), timedelta(hours=3)):
+        world.now += away
+        world.wait(minutes=40)
+    assert len(world.sent) == 1
+
+    world.state = FOLLOWING
+    world.wait(minutes=2)
+    assert [subject.startswith(OVER) for subject in world.subjects()] == [False, True]
+
+
+def test_what_was_stopped_on_purpose_is_no_alert(world):
+    world.state = replace(DOWN, should_run=False, summary="stopped")
+    world.wait(minutes=60)
+
+    assert world.sent == []
+    assert "auto_parts 60 min" in world.told
+
+
+def test_tables_that_join_are_told_once(world):
+    world.report(raw_table_key("auto_parts"))
+    world.wait(minutes=16)
+    world.report(raw_table_key("customers"))
+    world.wait(minutes=60)
+
+    assert world.subjects() == ["AutoCorp: 1 table is out of date", "AutoCorp: 1 more table is out of date"]
+
+
+def test_a_run_that_looked_and_found_nothing_has_taken_in_the_news_without_being_fresh(world):
+    """As after an outage: a file was reported after a run had taken it in, and the next run found nothing pending."""
+    world.report(raw_table_key("auto_parts"))
+    world.now += timedelta(seconds=5)
+    with freeze_time(world.now):
+        world.instance.report_runless_asset_event(dg.AssetObservation(curated_key("auto_parts")))
+    world.wait(minutes=16)
+
+    assert world.sent == []
+    assert world.shown_age() < 8
+
+
+def test_replication_that_works_off_a_backlog_has_no_heartbeat_and_says_so(world):
+    for _ in range(40):
+        world.report(raw_table_key("auto_parts"))
+        world.now += timedelta(seconds=1)
+        world.curate("auto_parts", lag_seconds=3600.0)
+        world.wait(minutes=0.5)
+
+    assert len(world.sent) == 1
+    assert "Replication works off a backlog" in world.sent[0][1]
+
+
+def test_what_one_look_said_is_in_one_line(world):
+    world.wait(minutes=1)
+
+    assert world.told.startswith("behind the source by at most: auto_parts ")
+    assert "\n" not in world.told
+
+
+def test_curated_tables_have_the_policy_of_their_service_level():
+    spec = curated_spec(PARTS, condition=dg.AutomationCondition.eager())
+
+    policy = spec.freshness_policy
+    assert isinstance(policy, dg.FreshnessPolicy)
+    assert policy == dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(minutes=PARTS.service_level.fail_minutes),
+        warn_window=timedelta(minutes=PARTS.service_level.warn_minutes),
+    )
