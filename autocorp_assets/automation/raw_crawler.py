@@ -8,7 +8,7 @@ from typing import Self
 
 import dagster as dg
 
-from autocorp_assets.resources.ports import Alerts, Crawler
+from autocorp_assets.resources.ports import Alerts, Crawler, CrawlerError
 
 TICK_SECONDS = 15 * 60
 LEAST_SECONDS = 6 * 3600
@@ -58,17 +58,17 @@ def raw_crawler_sensor(raw: Iterable[dg.AssetKey]) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, crawler: dg.ResourceParam[Crawler], alerts: dg.ResourceParam[Alerts]
     ) -> dg.SensorResult:
         seen, reasons = Seen.read(context.cursor), []
-        if seen.watched:
-            seen, said = _look_after(seen, crawler, alerts)
+        try:
+            if seen.watched:
+                seen, said = _look_after(seen, crawler, alerts)
+                reasons.append(said)
+            seen, said = _crawl_if_due(seen, newest_news(context.instance, keys), crawler, time.time())
             reasons.append(said)
-        news, now = newest_news(context.instance, keys), time.time()
-        if news <= seen.news:
-            reasons.append("raw has no news since the last crawl")
-        elif now < seen.started + LEAST_SECONDS:
-            reasons.append(f"the last crawl began less than {LEAST_SECONDS // 3600} hours ago")
-        else:
-            seen, said = _crawl(replace(seen, news=news), crawler, now)
-            reasons.append(said)
+        except CrawlerError as error:
+            # A tick that fails keeps no cursor: it would tell people again, every time.
+            context.log.error(str(error))
+            seen = _tell(seen, str(error), alerts)
+            reasons.append(str(error))
         return dg.SensorResult(skip_reason="; ".join(reasons), cursor=seen.text())
 
     return raw_crawler
@@ -78,6 +78,14 @@ def newest_news(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> in
     """Storage id of the newest materialisation of any of these assets; 0 before there is one."""
     records = [record for key in keys for record in instance.fetch_materializations(key, limit=1).records]
     return max((record.storage_id for record in records), default=0)
+
+
+def _crawl_if_due(seen: Seen, news: int, crawler: Crawler, now: float) -> tuple[Seen, str]:
+    if news <= seen.news:
+        return seen, "raw has no news since the last crawl"
+    if now < seen.started + LEAST_SECONDS:
+        return seen, f"the last crawl began less than {LEAST_SECONDS // 3600} hours ago"
+    return _crawl(replace(seen, news=news), crawler, now)
 
 
 def _crawl(seen: Seen, crawler: Crawler, now: float) -> tuple[Seen, str]:
@@ -92,12 +100,17 @@ def _crawl(seen: Seen, crawler: Crawler, now: float) -> tuple[Seen, str]:
 
 
 def _look_after(seen: Seen, crawler: Crawler, alerts: Alerts) -> tuple[Seen, str]:
-    """Tells people once that crawls fail, and once that they succeed again."""
     last = crawler.last()
     if last.is_running:
         return seen, "the crawler still runs"
-    if last.failure and not seen.told:
-        alerts.send(subject=SUBJECT, text=f"{last.failure}.\nCurated tables and their queries do not depend on it.")
-    if not last.failure and seen.told:
+    told = _tell(replace(seen, watched=False), last.failure, alerts)
+    return told, last.failure or "the last crawl has succeeded"
+
+
+def _tell(seen: Seen, failure: str | None, alerts: Alerts) -> Seen:
+    """Tells people once that raw is not crawled, and once that it is again."""
+    if failure and not seen.told:
+        alerts.send(subject=SUBJECT, text=f"{failure}.\nCurated tables and their queries do not depend on it.")
+    if not failure and seen.told:
         alerts.send(subject=OVER_SUBJECT, text="The last crawl of raw has succeeded.")
-    return replace(seen, watched=False, told=bool(last.failure)), last.failure or "the last crawl has succeeded"
+    return replace(seen, told=bool(failure))

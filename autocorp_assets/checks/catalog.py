@@ -11,7 +11,7 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.curated import unnamed_columns
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
@@ -87,7 +87,7 @@ def _catalogue_errors(
     contract: TableContract, expected: Mapping[str, str], catalogue: CatalogTable | None
 ) -> Iterator[str]:
     if catalogue is None:
-        yield f"the table is not in the query catalogue: run `curated/{contract.name}` once more, which enters it"
+        yield f"the table is not in the query catalogue: {_way_in(contract)}"
         return
     yield from catalogue.complaints
     # Glue writes names in lower case, and DuckDB takes them so.
@@ -101,6 +101,13 @@ def _catalogue_errors(
     for name in known:
         if name not in own and not name.startswith(HUDI_PREFIX):
             yield f"column {name} of the query catalogue is neither in table nor contract: {catalogue.remedy}"
+
+
+def _way_in(contract: TableContract) -> str:
+    if contract.format is LakeFormat.HUDI:
+        # A run that finds nothing pending starts no job, and only a commit enters it.
+        return "its next commit enters it; until then the job's log, and its role's permissions, say why it did not"
+    return f"run `curated/{contract.name}` once more, which enters it"
 
 
 def _check(lake: LakeStorage, catalog: Catalog, contracts: Sequence[TableContract]) -> Iterator[dg.AssetCheckResult]:

@@ -45,8 +45,8 @@ def deploy(
     if dry_run:
         for step in plan.steps:
             typer.echo(f"would be done: {step.what}")
-    problems = () if dry_run else carry_out(plan, on_progress=typer.echo)
-    if not plan.steps:
+    problems = plan.problems if dry_run else carry_out(plan, on_progress=typer.echo)
+    if not plan.steps and not problems:
         typer.echo("nothing to do: the account is at this release")
     for problem in problems:
         typer.secho(f"error: {problem}", fg=typer.colors.RED, err=True)

@@ -8,6 +8,7 @@ from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.cloudwatch_metrics import CloudwatchMetrics
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
+from autocorp_assets.resources.aws.deployed_views import DeployedViews
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
 from autocorp_assets.resources.aws.glue_catalog import GlueCatalog
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
@@ -26,6 +27,7 @@ def aws_resources(settings: Settings) -> dict[str, object]:
         "lake": LakeStorage(settings.lake),
         "query": deployment_query(settings),
         "catalog": aws_catalog(settings),
+        "views": DeployedViews(ddl=AthenaDdl(workgroup=aws.workgroup)),
         "source": source,
         "alerts": SnsAlerts(topic=aws.alerts_topic),
         "metrics": CloudwatchMetrics(namespace=aws.metrics_namespace, deployment=settings.deployment),

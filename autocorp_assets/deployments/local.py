@@ -11,6 +11,7 @@ from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.local_source import LocalSource
 from autocorp_assets.resources.local_transfer import SETTLED_SECONDS, LocalTransfer
+from autocorp_assets.resources.local_views import LocalViews
 from autocorp_assets.resources.log_alerts import LogAlerts
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
@@ -25,6 +26,7 @@ def local_resources(settings: Settings, *, exports_are_whole: bool = False) -> d
         "lake": LakeStorage(settings.lake_folder),
         "query": deployment_query(settings),
         "catalog": LocalCatalog(lake=settings.lake_folder),
+        "views": LocalViews(),
         "source": LocalSource(settings=settings),
         "replication": LocalReplication(settings=settings),
         "transfer": LocalTransfer(settings=settings, settled_seconds=settled_seconds),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import LakeFormat
 from autocorp_assets.deployments.aws import aws_catalog
 from autocorp_assets.lake.snapshots import TableNotReadable, read_snapshot
-from autocorp_assets.query.athena_views import AthenaView, athena_views
+from autocorp_assets.query.athena_views import athena_views
 from autocorp_assets.query.view_files import VIEW_SCHEMA
-from autocorp_assets.resources.aws.deployed_views import DeployedViews
+from autocorp_assets.resources.aws.deployed_views import DeployedViews, OutdatedView, outdated_views
+from autocorp_assets.resources.aws.glue_catalog import glue_columns
 from autocorp_assets.resources.aws.glue_code import CodeError, is_published, publish, zip_name
-from autocorp_assets.resources.aws.glue_tables import create_database, tables_of
+from autocorp_assets.resources.aws.glue_tables import columns_of, create_database, tables_of
 from autocorp_assets.resources.ports import CatalogError, Progress
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
@@ -41,6 +42,8 @@ class Plan:
     """In the order in which they have to be done."""
     waiting: tuple[str, ...]
     """What cannot be done yet, and for what it waits."""
+    problems: tuple[str, ...]
+    """What is wrong with files of the release, and so cannot be done at all."""
     unknown: tuple[str, ...]
     """Views that no release of now has: somebody's own, or of an earlier one. They stay."""
 
@@ -53,7 +56,6 @@ def plan_deployment(settings: Settings) -> Plan:
 
     Raises:
         CatalogError: the catalog cannot be read.
-        QueryError: a file of `queries/views` is wrong.
     """
     catalog = aws_catalog(settings)
     views = DeployedViews(ddl=catalog.ddl)
@@ -65,24 +67,26 @@ def plan_deployment(settings: Settings) -> Plan:
         for name in delta
         for what in catalog.to_do({name: delta[name]}, known or {})
     ]
-    tables = {*(known or ()), *delta}
+    tables = {name: columns_of(table) for name, table in (known or {}).items()}
+    tables |= {name: glue_columns(columns) for name, columns in delta.items()}
     wanted = athena_views()
-    stale = [view for view in wanted if (digests or {}).get(view.name) != view.digest]
+    outdated = [*outdated_views(wanted, digests=digests or {}, tables=tables)]
     return Plan(
         steps=(
             *_code(settings),
             *(Step(what=f"database {name} is made", do=lambda one=name: _make_database(one)) for name in missing),
             *entries,
-            *(_view_step(views, view, digests or {}) for view in stale if view.tables <= tables),
+            *(_view_step(views, one) for one in outdated if not one.lacking and not one.view.error),
         ),
-        waiting=(*waiting, *(_wait(view, tables) for view in stale if not view.tables <= tables)),
+        waiting=(*waiting, *(_wait(one) for one in outdated if one.lacking)),
+        problems=tuple(f"view {VIEW_SCHEMA}.{view.name}: {view.error}" for view in wanted if view.error),
         unknown=tuple(sorted({*(digests or ())} - {view.name for view in wanted})),
     )
 
 
 def carry_out(plan: Plan, *, on_progress: Progress) -> tuple[str, ...]:
-    """Do all steps, and tell of each that is done; why those that could not be were not."""
-    problems = []
+    """Do all steps, and tell of each that is done; why what could not be done was not."""
+    problems = [*plan.problems]
     for step in plan.steps:
         try:
             step.do()
@@ -119,11 +123,10 @@ def _delta_tables(settings: Settings) -> tuple[dict[str, Mapping[str, str]], lis
     return columns, unreadable
 
 
-def _view_step(views: DeployedViews, view: AthenaView, digests: Mapping[str, str]) -> Step:
-    verb = "replaced" if view.name in digests else "made"
-    return Step(what=f"view {VIEW_SCHEMA}.{view.name} is {verb}", do=lambda: views.make(view))
+def _view_step(views: DeployedViews, outdated: OutdatedView) -> Step:
+    verb = "replaced" if outdated.is_there else "made"
+    return Step(what=f"view {VIEW_SCHEMA}.{outdated.view.name} is {verb}", do=lambda: views.make(outdated))
 
 
-def _wait(view: AthenaView, tables: Collection[str]) -> str:
-    lacking = ", ".join(sorted(view.tables.difference(tables)))
-    return f"view {VIEW_SCHEMA}.{view.name} waits for {lacking}: run this again after its first curation"
+def _wait(outdated: OutdatedView) -> str:
+    return f"view {VIEW_SCHEMA}.{outdated.view.name} waits for {outdated.lacking}: run this again then"

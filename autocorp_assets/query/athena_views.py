@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import (
     LAKE_SCHEMA,
     VIEW_SCHEMA,
@@ -28,25 +29,27 @@ class AthenaView:
 
     name: str
     statement: str
-    """CREATE OR REPLACE VIEW …"""
+    """CREATE OR REPLACE VIEW …; empty where `error` says why there is none."""
     description: str
     tables: frozenset[str]
     """Of the lake, that it is made of."""
+    reads: frozenset[str] = frozenset()
+    """Names of the views that it reads."""
+    error: str | None = None
+    """What is wrong with its file."""
     digest: str
     """Changes with its statement, with the columns of its tables and with the views that it reads: Athena keeps the
     columns and types that a view had when it was made, and refuses it as stale when they are others."""
 
 
 def athena_views(folder: Path = VIEWS_FOLDER) -> tuple[AthenaView, ...]:
-    """All of them, each after those that it reads.
-
-    Raises:
-        QueryError: a file of the folder is wrong.
-    """
+    """All of them, each after those that it reads."""
     made = [_of_contract(contract) for contract in TABLES.values()]
     files = view_files(folder)
     for file in files:
-        made.append(_of_file(file, tables_below(file.reads, files), made))
+        # One that is wrong may name what does not exist.
+        tables = tables_below(file.reads, files) & TABLES.keys()
+        made.append(_of_file(file, frozenset(tables), made))
     return tuple(made)
 
 
@@ -66,15 +69,21 @@ def _of_contract(contract: TableContract) -> AthenaView:
 
 
 def _of_file(file: ViewFile, tables: frozenset[str], made: Iterable[AthenaView]) -> AthenaView:
-    view_query(file)  # raises for a file that Athena would not take, or that reads what is not there
-    statement = _without_comment(file.text)
+    statement, error = _without_comment(file.text), None
+    try:
+        view_query(file)
+    except QueryError as wrong:  # Athena would not take it, or it reads what is not there
+        statement, error = "", str(wrong)
     digests = {view.name: view.digest for view in made}
-    below = [digests[name] for name in sorted(views_among(file.reads, digests))]
+    reads = frozenset(views_among(file.reads, digests))
+    below = [digests[name] for name in sorted(reads)]
     return AthenaView(
         name=file.name,
         statement=statement,
         description=file.description,
         tables=tables,
+        reads=reads,
+        error=error,
         digest=_digest(statement, tables, below),
     )
 

@@ -11,7 +11,7 @@ from autocorp_assets.asset_keys import view_key
 from autocorp_assets.lake.versions import TableNotReadable
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, view_files
-from autocorp_assets.resources.ports import Query
+from autocorp_assets.resources.ports import CatalogError, Query, Views, ViewsOutcome
 from autocorp_assets.views.specs import view_spec
 
 ROWS = "view_rows"
@@ -59,12 +59,18 @@ def view_assets(*, condition: dg.AutomationCondition, folder: Path = VIEWS_FOLDE
         name="ask_views",
         specs=[view_spec(file, files, condition=condition) for file in files],
         can_subset=True,
-        description="Ask each view for its columns and the number of its rows. A view that is broken fails alone.",
+        description="Have each view be as its file says, and ask it for its columns and the number of its rows. A view "
+        "that is broken fails alone.",
     )
-    def ask_views(context: dg.AssetExecutionContext, query: dg.ResourceParam[Query]) -> Iterator[dg.MaterializeResult]:
-        broken: dict[str, str] = {}
+    def ask_views(
+        context: dg.AssetExecutionContext, query: dg.ResourceParam[Query], views: dg.ResourceParam[Views]
+    ) -> Iterator[dg.MaterializeResult]:
         selected = [file.name for file in files if view_key(file.name) in context.selected_asset_keys]
+        brought = _bring(context, views, selected)
+        broken = {name: why for name, why in brought.failed.items() if name in selected}
         for name in selected:
+            if name in broken or name in brought.waiting:
+                continue
             try:
                 answer = ask(query, name)
             except (QueryError, TableNotReadable) as error:
@@ -76,6 +82,22 @@ def view_assets(*, condition: dg.AutomationCondition, folder: Path = VIEWS_FOLDE
             raise _failure(broken, of=len(selected))
 
     return ask_views
+
+
+def _bring(context: dg.AssetExecutionContext, views: Views, names: list[str]) -> ViewsOutcome:
+    try:
+        brought = views.bring(names)
+    except CatalogError as error:
+        # They may be there all the same: asking them tells.
+        context.log.warning(f"the views could not be compared with their files: {error}")
+        return ViewsOutcome()
+    if brought.made:
+        context.log.info(f"made anew: {', '.join(brought.made)}")
+    for name, why in brought.waiting.items():
+        context.log.info(f"{name} waits for {why}")
+    for name, why in brought.failed.items():
+        context.log.error(f"{name} could not be made: {why}")
+    return brought
 
 
 def _metadata(name: str, folder: Path, answer: Answer) -> dict[str, Any]:

@@ -236,9 +236,8 @@ def test_an_export_in_the_landing_place_is_requested_once_and_no_more_when_raw_h
 
 
 def test_the_deployment_ticks_slowly_and_transfers_every_hour(aws: FakeAws, aws_settings: Settings):
-    resources = dict.fromkeys(
-        ("lake", "source", "replication", "transfer", "job_runner", "arrival_events", "query", "catalog"), object()
-    )
+    # Their names only: nothing of them is used.
+    resources = dict.fromkeys(aws_resources(aws_settings), object())
     repository = definitions(aws_settings, resources=resources, scheduled_checks=False).get_repository_def()
 
     ticks = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}

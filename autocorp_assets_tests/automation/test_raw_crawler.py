@@ -141,16 +141,38 @@ def test_people_are_told_once_that_crawls_fail_and_once_that_it_is_over(instance
     assert second.startswith("AutoCorp: raw is not entered in the catalog: over")
 
 
-def test_a_crawler_that_cannot_be_used_fails_the_tick_and_forgets_nothing(instance, glue, monkeypatch):
-    def refuse() -> Crawl:
-        raise CrawlerError("it crawls curated")
+def refuse(*_: object) -> Crawl:
+    raise CrawlerError("it crawls curated")
 
+
+def test_a_crawler_that_cannot_be_used_is_told_once_and_its_news_are_kept(instance, glue, monkeypatch):
     report(instance, PARTS)
-    monkeypatch.setattr(glue, "last", refuse)
-    with pytest.raises(CrawlerError, match="curated"):
-        tick(instance, glue)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(glue, "last", refuse)
+        cursor = tick(instance, glue)
+        cursor = tick(instance, glue, cursor)
+    assert glue.alerts == [
+        "AutoCorp: raw is not entered in the catalog: it crawls curated.\n"
+        "Curated tables and their queries do not depend on it."
+    ]
 
-    tick(instance, glue)
+    cursor = tick(instance, glue, cursor)
+    glue.end()
+    tick(instance, glue, cursor)
 
     assert glue.starts == 1
+    assert glue.alerts[1].startswith("AutoCorp: raw is not entered in the catalog: over")
+
+
+def test_a_failure_that_was_told_is_not_told_again_when_the_next_start_is_refused(instance, glue, monkeypatch):
+    report(instance, PARTS)
+    cursor = tick(instance, glue)
+    report(instance, PARTS)
+    glue.state = Crawl(is_running=False, began=0.0, failure="the role may not list")
+    monkeypatch.setattr(glue, "start", refuse)
+    cursor = hours_later(cursor)
+
+    for _ in range(3):
+        cursor = tick(instance, glue, cursor)
+
+    assert len(glue.alerts) == 1

@@ -69,6 +69,15 @@ def test_a_table_that_the_catalogue_lacks_or_has_otherwise_is_an_error():
     assert otherwise == "it is elsewhere"
 
 
+def test_a_hudi_table_that_the_catalogue_lacks_is_entered_by_its_next_commit_not_by_a_run_that_finds_nothing():
+    customers = TABLES["customers"]
+    stored = {column.name: column.type for column in customers.lake_columns}
+
+    (lacking,) = compare(customers, stored=stored, catalogue=None).errors
+
+    assert lacking.startswith("the table is not in the query catalogue: its next commit enters it")
+
+
 def test_names_in_lower_case_and_times_without_zone_are_the_same():
     stored = {**STORED, "Months": "int", "until": "timestamp_ntz"}
 

@@ -91,7 +91,10 @@ def test_views_wait_for_tables_that_do_not_exist_yet(account: Settings):
     said = deploy()
 
     assert said.exit_code == 0
-    assert "view autocorp.customer waits for customers: run this again after its first curation" in said.stderr
+    assert (
+        "view autocorp.customer waits for customers, which the first curation brings: run this again then"
+        in said.stderr
+    )
     assert set(views()) == {*DELTA, "v_service_with_parts"}
 
 
@@ -129,6 +132,21 @@ def test_what_fails_is_told_and_the_rest_is_done(account: Settings):
     assert "customer" in views()
     assert deploy().exit_code == 0
     assert set(views()) == VIEWS
+
+
+def test_a_wrong_file_is_told_also_by_a_dry_run_and_the_rest_is_done(
+    account: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "torn.sql").write_text("CREATE OR REPLACE VIEW autocorp.torn AS SELECT (")
+    monkeypatch.setattr("autocorp_assets.operations.deploy.athena_views", lambda: athena_views(tmp_path))
+
+    would, said = deploy("--dry-run"), deploy()
+
+    assert (would.exit_code, said.exit_code) == (1, 1)
+    for result in (would, said):
+        assert "error: view autocorp.torn: torn.sql" in result.stderr
+        assert "view autocorp.torn is made" not in result.stdout
+    assert set(views()) == {*DELTA}
 
 
 def test_locally_there_is_nothing_to_deploy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -11,7 +11,6 @@ import sqlglot
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.query import athena_views as module
 from autocorp_assets.query.athena_views import AthenaView, athena_views
-from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import view_files
 
 
@@ -81,8 +80,12 @@ def test_a_column_of_another_type_changes_all_views_of_its_table(monkeypatch: py
     assert changed == {"auto_parts", "v_service_with_parts"}
 
 
-def test_a_wrong_file_is_refused_before_anything_is_deployed(tmp_path: Path):
+def test_a_wrong_file_is_told_and_leaves_the_others_alone(tmp_path: Path):
     (tmp_path / "one.sql").write_text("CREATE OR REPLACE VIEW autocorp.one AS SELECT 1 FROM autocorp_lake.nothing")
+    (tmp_path / "two.sql").write_text("CREATE OR REPLACE VIEW autocorp.two AS SELECT sku FROM autocorp_lake.auto_parts")
 
-    with pytest.raises(QueryError, match="no table or view nothing"):
-        athena_views(tmp_path)
+    views = by_name(tmp_path)
+
+    assert "there is no table or view nothing" in (views["one"].error or "")
+    assert views["one"].statement == ""
+    assert views["two"].error is None

@@ -9,6 +9,8 @@ import dagster as dg
 import pytest
 
 from autocorp_assets.resources.local_query import LocalQuery
+from autocorp_assets.resources.local_views import LocalViews
+from autocorp_assets.resources.ports import Views as ViewsPort
 from autocorp_assets.views.assets import view_assets
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from spark_jobs.checkpoint import Checkpoint
@@ -39,10 +41,12 @@ class Views:
         rows = [{"sku": sku, "price": Decimal(60), "change_seq": "1"} for sku in skus]
         LedgerWriter(self.home / "lake", "auto_parts").commit(Checkpoint(revision=1), rows)
 
-    def ask(self) -> dg.ExecuteInProcessResult:
+    def ask(self, views: ViewsPort | None = None) -> dg.ExecuteInProcessResult:
         assets = view_assets(condition=dg.AutomationCondition.eager(), folder=self.folder)
         query = LocalQuery(lake=self.home / "lake", views=self.folder)
-        return dg.materialize([assets], resources={"query": query}, raise_on_error=False)
+        return dg.materialize(
+            [assets], resources={"query": query, "views": views or LocalViews()}, raise_on_error=False
+        )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from typing import Any
 
 import dagster as dg
 
+from autocorp_assets.resources.ports import CatalogError, ViewsOutcome
 from autocorp_assets_tests.views.conftest import DEAR, PRICES, Views
 
 BROKEN = """-- Names a column that is not.
@@ -101,3 +102,50 @@ def test_what_reads_a_broken_view_fails_with_the_cause(views: Views):
 
     assert told(result) == {}
     assert failure(result).count("nosuch") == 2
+
+
+class Brought:
+    """What the deployment says of its views."""
+
+    def __init__(self, outcome: ViewsOutcome | None) -> None:
+        self.outcome = outcome
+        self.names: list[str] = []
+
+    def bring(self, names) -> ViewsOutcome:
+        self.names += names
+        if self.outcome is None:
+            raise CatalogError("Glue does not answer")
+        return self.outcome
+
+
+def test_the_selected_views_are_brought_up_to_date_before_they_are_asked(views: Views):
+    views.write(v_prices=PRICES, v_dear=DEAR)
+    brought = Brought(ViewsOutcome(made=("v_prices",)))
+
+    assert views.ask(brought).success
+
+    assert brought.names == ["v_prices", "v_dear"]
+
+
+def test_a_view_that_waits_for_a_table_is_left_out_and_is_no_failure(views: Views):
+    views.write(v_prices=PRICES, v_dear=DEAR)
+
+    result = views.ask(Brought(ViewsOutcome(waiting={"v_dear": "auto_parts, which the first curation brings"})))
+
+    assert result.success
+    assert set(told(result)) == {"v_prices"}
+
+
+def test_a_view_that_could_not_be_made_fails_alone(views: Views):
+    views.write(v_prices=PRICES, v_dear=DEAR)
+
+    result = views.ask(Brought(ViewsOutcome(failed={"v_dear": "view autocorp.v_dear: Insufficient permissions"})))
+
+    assert set(told(result)) == {"v_prices"}
+    assert "v_dear: view autocorp.v_dear: Insufficient permissions" in failure(result)
+
+
+def test_views_that_nobody_can_compare_are_asked_all_the_same(views: Views):
+    views.write(v_prices=PRICES)
+
+    assert views.ask(Brought(None)).success

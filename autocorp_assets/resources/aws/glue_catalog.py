@@ -16,8 +16,8 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.query.view_files import VIEW_SCHEMA
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
-from autocorp_assets.resources.aws.deployed_views import DeployedViews
-from autocorp_assets.resources.aws.glue_tables import Table, tables_of, update_table
+from autocorp_assets.resources.aws.deployed_views import DeployedViews, outdated_views
+from autocorp_assets.resources.aws.glue_tables import Table, columns_of, tables_of, update_table
 from autocorp_assets.resources.ports import CatalogError, CatalogTable
 from autocorp_assets.table_metadata import DATABASE_NAME
 from spark_jobs.lake_tables.catalog_sync import SYNC_TOOL, TABLE_PROPERTIES
@@ -51,7 +51,8 @@ class GlueCatalog:
 
     def describe(self, tables: Sequence[str]) -> Mapping[str, CatalogTable]:
         """Also complains of the view through which analysts see a table."""
-        known, views = self._tables(), self._outdated_views()
+        known = self._tables()
+        views = self._outdated_views(known)
         return {name: self._described(TABLES[name], known[name], views) for name in tables if name in known}
 
     def to_do(self, stored: Mapping[str, Mapping[str, str]], known: Mapping[str, Table]) -> Sequence[str]:
@@ -92,18 +93,19 @@ class GlueCatalog:
         if wrong := [*complaints(contract, table, self._location(contract))]:
             raise CatalogError("; ".join(wrong))
 
-    def _outdated_views(self) -> frozenset[str]:
+    def _outdated_views(self, known: Mapping[str, Table]) -> frozenset[str]:
         from autocorp_assets.query.athena_views import athena_views
 
         digests = DeployedViews(ddl=self.ddl).digests() or {}
-        return frozenset(view.name for view in athena_views() if digests.get(view.name) != view.digest)
+        tables = {name: columns_of(table) for name, table in known.items()}
+        return frozenset(one.view.name for one in outdated_views(athena_views(), digests=digests, tables=tables))
 
     def _described(self, contract: TableContract, table: Table, outdated: Collection[str]) -> CatalogTable:
         wrong = [*complaints(contract, table, self._location(contract))]
         if contract.name in outdated:
             wrong.append(
                 f"view {VIEW_SCHEMA}.{contract.name}, through which analysts see the table, is missing or not of this "
-                "release: run `autocorp deploy`"
+                "release and the table's columns: run `autocorp deploy`"
             )
         is_delta = contract.format is LakeFormat.DELTA
         return CatalogTable(
@@ -128,12 +130,6 @@ def create_statement(contract: TableContract, location: str) -> str:
     )
 
 
-def columns_of(table: Table) -> dict[str, str]:
-    """Columns and their types, those of partitions last."""
-    columns = [*table.get("StorageDescriptor", {}).get("Columns", ()), *table.get("PartitionKeys", ())]
-    return {column["Name"]: column.get("Type", "") for column in columns}
-
-
 def complaints(contract: TableContract, table: Table, location: str) -> Iterator[str]:
     """What keeps Athena from reading the table as it is, apart from its columns."""
     said, full_name = table.get("Parameters", {}), f"{DATABASE_NAME}.{contract.name}"
@@ -155,16 +151,16 @@ def _what(contract: TableContract, columns: Mapping[str, str], table: Table | No
     full_name = f"{DATABASE_NAME}.{contract.name}"
     if table is None:
         return f"table {full_name} is entered in Glue's catalog"
-    known, wanted = columns_of(table), _glue_columns(columns)
+    known, wanted = columns_of(table), glue_columns(columns)
     changed = sorted(name for name in {*known, *wanted} if known.get(name) != wanted.get(name))
     return f"table {full_name} gets its columns {', '.join(changed)} in Glue's catalog" if changed else None
 
 
-def _glue_columns(columns: Mapping[str, str]) -> dict[str, str]:
+def glue_columns(columns: Mapping[str, str]) -> dict[str, str]:
     """As Glue has them: it writes names in lower case."""
     return {name.lower(): HIVE_TYPE.get(of, of) for name, of in columns.items()}
 
 
 def _with_columns(table: Table, columns: Mapping[str, str]) -> dict[str, object]:
-    named = [{"Name": name, "Type": of} for name, of in _glue_columns(columns).items()]
+    named = [{"Name": name, "Type": of} for name, of in glue_columns(columns).items()]
     return {**table.get("StorageDescriptor", {}), "Columns": named}

@@ -96,8 +96,18 @@ def publish(settings: Settings) -> str:
 
 
 def is_published(settings: Settings) -> bool:
-    """Whether S3 has the zip of the installed code; one request."""
-    return _digest(zip_url(settings)) is not None
+    """Whether S3 has the installed code: the zip and the script, which may be another's; two requests.
+
+    Raises:
+        CodeError: S3 cannot be asked.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    script = hashlib.sha256(code_files()[f"spark_jobs/{SCRIPT_NAME}"]).hexdigest()
+    try:
+        return _digest(zip_url(settings)) is not None and _digest(script_url(settings)) == script
+    except (ClientError, BotoCoreError) as error:
+        raise CodeError(f"the job's code could not be looked for in {settings.lake}: {explain(error)}") from error
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:

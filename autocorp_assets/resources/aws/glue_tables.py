@@ -44,6 +44,12 @@ def tables_of(database: str) -> dict[str, Table] | None:
             return None
 
 
+def columns_of(table: Table) -> dict[str, str]:
+    """Columns and their types, those of partitions last."""
+    columns = [*table.get("StorageDescriptor", {}).get("Columns", ()), *table.get("PartitionKeys", ())]
+    return {column["Name"]: column.get("Type", "") for column in columns}
+
+
 def create_database(name: str, description: str) -> None:
     """Also when it is there already.
 

@@ -6,7 +6,6 @@ import pytest
 
 from autocorp_assets.checks.catalog import compare
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.query.athena_views import athena_views
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.deployed_views import DeployedViews
@@ -135,11 +134,11 @@ def test_the_view_through_which_analysts_see_a_table_is_looked_at_too(catalog: G
     catalog.register({"service": columns})
     told = catalog.describe(["service"])["service"].complaints
     assert told == (
-        "view autocorp.service, through which analysts see the table, is missing or not of this release: "
-        "run `autocorp deploy`",
+        "view autocorp.service, through which analysts see the table, is missing or not of this release and "
+        "the table's columns: run `autocorp deploy`",
     )
 
-    DeployedViews(ddl=catalog.ddl).make(next(view for view in athena_views() if view.name == "service"))
+    DeployedViews(ddl=catalog.ddl).bring(["service"])
 
     assert catalog.describe(["service"])["service"].complaints == ()
 

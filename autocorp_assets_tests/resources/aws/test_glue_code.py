@@ -84,8 +84,10 @@ def test_a_script_that_somebody_changed_is_put_back(aws: FakeAws, aws_settings: 
     bucket, key = glue_code.bucket_and_key(script_url(aws_settings))
     client("s3").put_object(Bucket=bucket, Key=key, Body=b"broken")
 
+    assert not is_published(aws_settings)
     publish(aws_settings)
 
+    assert is_published(aws_settings)
     body = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     assert body == glue_code.code_files()["spark_jobs/curate.py"]
 
@@ -95,3 +97,18 @@ def test_a_refusal_says_where_and_why(aws: FakeAws, aws_settings: Settings):
 
     with pytest.raises(CodeError, match=r"s3://.*AccessDenied.*autocorp doctor"):
         publish(aws_settings)
+
+
+def test_a_publication_that_was_cut_off_between_zip_and_script_is_not_taken_for_one(aws_settings: Settings):
+    publish(aws_settings)
+    bucket, key = glue_code.bucket_and_key(script_url(aws_settings))
+    client("s3").delete_object(Bucket=bucket, Key=key)
+
+    assert not is_published(aws_settings)
+
+
+def test_a_bucket_that_cannot_be_asked_says_where_and_why(aws: FakeAws, aws_settings: Settings):
+    aws.faults.add("s3:HEAD", Fault(status=403, code="AccessDenied"))
+
+    with pytest.raises(CodeError, match=r"could not be looked for in s3://.*403"):
+        is_published(aws_settings)
