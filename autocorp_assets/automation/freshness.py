@@ -15,7 +15,13 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.automation.causes import late_tables_text
-from autocorp_assets.automation.completeness import COMPLETE_UNTIL, TableRecord, heard_until, read_record
+from autocorp_assets.automation.completeness import (
+    COMPLETE_UNTIL,
+    TableRecord,
+    heard_until,
+    heartbeat_time,
+    read_record,
+)
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.automation.staleness import Decision, Memory, Standing, decide
 from autocorp_assets.checks.curated import holding_still
@@ -34,8 +40,8 @@ NO_TABLE = "no table has been materialised yet"
 class Look:
     """What one look at all tables came to."""
 
-    heartbeats: tuple[dg.AssetMaterialization | dg.AssetCheckEvaluation, ...]
-    """Each with what the checks of its table last came to, which still holds."""
+    heartbeats: Mapping[str, dg.AssetMaterialization]
+    """By table, of those that need one."""
     decision: Decision
     standings: Mapping[str, Standing]
     records: Mapping[str, TableRecord]
@@ -72,13 +78,12 @@ def freshness_sensor(contracts: Iterable[TableContract], *, ui_url: str, pace: P
     ) -> dg.SensorResult:
         now, state = datetime.now(UTC), _state(replication)
         found = look(context.instance, tables, state, Memory.from_json(context.cursor), pace=pace, now=now)
+        for contract in tables:
+            if beat := found.heartbeats.get(contract.name):
+                report_heartbeat(context.instance, contract, beat)
         for subject, text in messages(context.instance, found, state, ui_url=ui_url, now=now):
             alerts.send(subject=subject, text=text)
-        return dg.SensorResult(
-            asset_events=list(found.heartbeats),
-            skip_reason=found.told(now),
-            cursor=found.decision.memory.to_json(),
-        )
+        return dg.SensorResult(skip_reason=found.told(now), cursor=found.decision.memory.to_json())
 
     return freshness
 
@@ -99,7 +104,7 @@ def look(
     is_last_word = word is None or (word == before.heard_until and now - word > _silence(pace) / 2)
     records = {one.name: record for one in contracts if (record := read_record(instance, one))}
     standings: dict[str, Standing] = {}
-    heartbeats: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+    heartbeats: dict[str, dg.AssetMaterialization] = {}
     for contract in contracts:
         if (record := records.get(contract.name)) is None:
             continue
@@ -110,9 +115,9 @@ def look(
         standings[contract.name] = Standing(complete_until=complete, level=contract.service_level)
         is_due = now - record.at >= HEARTBEAT_AFTER or (is_last_word and record.at < complete)
         if is_due and record.waiting_since is None and complete > record.taken_in and now - complete <= _silence(pace):
-            heartbeats += [heartbeat(contract, record, complete), *holding_still(contract, instance)]
+            heartbeats[contract.name] = heartbeat(contract, record, complete)
     return Look(
-        heartbeats=tuple(heartbeats),
+        heartbeats=heartbeats,
         decision=decide(memory, standings, now=now, is_stopped_on_purpose=not (state.running or state.should_run)),
         standings=standings,
         records=records,
@@ -130,6 +135,19 @@ def heartbeat(contract: TableContract, record: TableRecord, complete: datetime) 
         },
         tags=record.last.tags,
     )
+
+
+def report_heartbeat(instance: dg.DagsterInstance, contract: TableContract, beat: dg.AssetMaterialization) -> None:
+    """With what the checks of its table last came to, which still holds.
+
+    Not among the events of the sensor's result: a result of a check names the materialisation that it is of.
+    """
+    instance.report_runless_asset_event(beat)
+    newest = instance.fetch_materializations(beat.asset_key, limit=1).records[0]
+    # A run may have been quicker; its own checks follow.
+    if newest.asset_materialization and heartbeat_time(newest.asset_materialization):
+        for evaluation in holding_still(contract, instance, newest):
+            instance.report_runless_asset_event(evaluation)
 
 
 def messages(

@@ -151,7 +151,9 @@ def still_holding(
             )
 
 
-def holding_still(contract: TableContract, instance: dg.DagsterInstance) -> Iterator[dg.AssetCheckEvaluation]:
+def holding_still(
+    contract: TableContract, instance: dg.DagsterInstance, beat: dg.EventLogRecord
+) -> Iterator[dg.AssetCheckEvaluation]:
     """For a table that is reported materialised as it was, without a run: what the checks of each run last came to.
 
     Dagster counts a result for the newest materialisation only, so without it a finding would be out of sight, and no
@@ -159,7 +161,7 @@ def holding_still(contract: TableContract, instance: dg.DagsterInstance) -> Iter
     """
     for spec in check_specs(contract):
         if last := last_evaluation(instance, spec.key):
-            yield told_again(last)
+            yield told_again(last, beat)
 
 
 def _rules(contract: TableContract, snapshot: Snapshot, files: Files, query: Query) -> dg.AssetCheckResult:

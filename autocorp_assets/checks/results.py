@@ -62,8 +62,13 @@ def last_evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> LastE
     return None
 
 
-def told_again(last: dg.AssetCheckEvaluation) -> dg.AssetCheckEvaluation:
-    """The same result, for the materialisation that is the newest when it is reported."""
+def told_again(last: dg.AssetCheckEvaluation, materialization: dg.EventLogRecord) -> dg.AssetCheckEvaluation:
+    """The same result, of another materialisation."""
+    # It has no public name. Without it Dagster compares times, of which SQLite keeps whole seconds.
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+        AssetCheckEvaluationTargetMaterializationData as Target,
+    )
+
     return dg.AssetCheckEvaluation(
         asset_key=last.asset_key,
         check_name=last.check_name,
@@ -71,6 +76,9 @@ def told_again(last: dg.AssetCheckEvaluation) -> dg.AssetCheckEvaluation:
         severity=last.severity,
         description=last.description,
         metadata=last.metadata,
+        target_materialization_data=Target(
+            storage_id=materialization.storage_id, run_id=materialization.run_id, timestamp=materialization.timestamp
+        ),
     )
 
 

@@ -12,12 +12,13 @@ from dagster._core.test_utils import freeze_time
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.automation.completeness import read_record
-from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages
+from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages, report_heartbeat
 from autocorp_assets.automation.pace import AWS, LOCAL, Pace
 from autocorp_assets.automation.staleness import Memory
 from autocorp_assets.checks.results import last_evaluated
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.specs import curated_spec
+from autocorp_assets.resources.log_alerts import LogAlerts
 from autocorp_assets.resources.ports import ReplicationError, ReplicationState
 
 PARTS, CUSTOMERS = TABLES["auto_parts"], TABLES["customers"]
@@ -82,9 +83,9 @@ class World:
         found = look(self.instance, (PARTS, CUSTOMERS), state, memory, pace=self.pace, now=self.now)
         self.sent += messages(self.instance, found, state, ui_url=UI, now=self.now)
         with freeze_time(self.now):
-            for event in found.heartbeats:
-                self.instance.report_runless_asset_event(event)
-        self.beats += [event for event in found.heartbeats if isinstance(event, dg.AssetMaterialization)]
+            for table, beat in found.heartbeats.items():
+                report_heartbeat(self.instance, TABLES[table], beat)
+        self.beats += found.heartbeats.values()
         self.memory, self.told = found.decision.memory, found.told(self.now)
 
     def shown_age(self, table: str = "auto_parts") -> float:
@@ -145,9 +146,10 @@ def test_a_finding_stays_in_sight_with_a_heartbeat(world):
     assert repeated is not None
     assert repeated.evaluation.passed is False
     assert repeated.evaluation.metadata["rows_failing"].value == 2
-    record = read_record(world.instance, PARTS)
+    target, record = repeated.evaluation.target_materialization_data, read_record(world.instance, PARTS)
+    assert target is not None
     assert record is not None
-    assert repeated.at >= record.at, "it counts for the newest materialisation"
+    assert target.storage_id == record.storage_id, "it counts for the newest materialisation"
 
 
 def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():
@@ -307,6 +309,29 @@ def test_a_table_in_error_is_stale_while_the_others_are_fresh(world):
     assert "reload: true" in text
 
 
+def test_the_sensor_reports_the_heartbeats_of_what_follows_and_says_every_age():
+    instance, hour = dg.DagsterInstance.ephemeral(), timedelta(hours=1)
+    with freeze_time(datetime.now(UTC) - hour):
+        instance.report_runless_asset_event(dg.AssetMaterialization(curated_key("auto_parts"), metadata=STANDING))
+
+    class Following:
+        def state(self) -> ReplicationState:
+            return FOLLOWING
+
+    with dg.build_sensor_context(
+        instance=instance, resources={"replication": Following(), "alerts": LogAlerts()}
+    ) as context:
+        result = freshness_sensor([PARTS], ui_url=UI)(context)
+
+    assert isinstance(result, dg.SensorResult)
+    assert result.skip_reason is not None
+    assert "auto_parts 6 s" in str(result.skip_reason)
+    [beat, _] = instance.fetch_materializations(curated_key("auto_parts"), limit=9).records
+    assert beat.asset_materialization is not None
+    assert beat.asset_materialization.description == NOTHING_HAPPENED
+    assert Memory.from_json(result.cursor).heard_until is not None
+
+
 def test_replication_that_cannot_be_asked_is_silent():
     class Refusing:
         def state(self) -> ReplicationState:
@@ -330,7 +355,7 @@ def test_replication_that_cannot_be_asked_is_silent():
 
     assert world.sent == []
     assert isinstance(result, dg.SensorResult)
-    assert not result.asset_events
+    assert len(instance.fetch_materializations(curated_key("auto_parts"), limit=9).records) == 1
     assert len(sent) == 1
     assert "the credentials have expired: renew them" in sent[0]
 

@@ -87,7 +87,8 @@ class Platform:
             assert last.asset_materialization is not None
             self.instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=last.asset_materialization.tags))
             if verdict := last_evaluation(self.instance, dg.AssetCheckKey(key, "rules")):
-                self.instance.report_runless_asset_event(told_again(verdict))
+                newest = self.instance.fetch_materializations(key, limit=1).records[0]
+                self.instance.report_runless_asset_event(told_again(verdict, newest))
 
     def begin_curation(self) -> dg.DagsterRun:
         job = self.definitions(self.sql_version).resolve_implicit_global_asset_job_def()
