@@ -235,9 +235,11 @@ def test_versions_of_hudi_tables_are_read_from_s3(aws: FakeAws, spark: SparkSess
 
     assert here is not None
     assert there is not None
-    assert there.files == tuple(file.replace(str(tmp_path), URL) for file in here.files)
+    # hudi-rs gives files in no order.
+    assert set(there.files) == {file.replace(str(tmp_path), URL) for file in here.files}
     assert (there.commit, there.checkpoint, there.columns) == (here.commit, here.checkpoint, here.columns)
     assert read_head(URL, CUSTOMERS) == read_head(tmp_path, CUSTOMERS)
     assert commits(URL, CUSTOMERS, 5) == commits(tmp_path, CUSTOMERS, 5)
-    first = here.committed_at
-    assert read_snapshot(URL, CUSTOMERS, first) == there
+    then = read_snapshot(URL, CUSTOMERS, here.committed_at)
+    assert then is not None
+    assert (then.commit, set(then.files)) == (there.commit, set(there.files))
