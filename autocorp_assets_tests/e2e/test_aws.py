@@ -21,6 +21,7 @@ from autocorp_assets.settings import Settings
 from autocorp_assets_tests.e2e.aws_platform import aws_platform
 from autocorp_assets_tests.fakes.faults import SLOW, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import ACCOUNT, REGION, FakeAws
+from autocorp_assets_tests.resources.aws.glue_platform import keys
 
 pytestmark = [pytest.mark.e2e, pytest.mark.aws, pytest.mark.timeout(600)]
 
@@ -56,6 +57,8 @@ def test_both_deployments_leave_the_same_tables(aws: FakeAws, aws_settings: Sett
             name: compare_table(platform.dsn, str(aws_settings.lake), table).count for name, table in TABLES.items()
         }
         assert found == dict.fromkeys(TABLES, 0)
+        assert keys(aws_settings, "processed/quarantine", lambda key: key.endswith(".parquet"))
+        assert {key.split("/")[0] for key in keys(aws_settings, "processed/audit")} == set(TABLES)
         compared = platform.local.sync()
         assert compared["ok"], compared
     for contract in TABLES.values():
