@@ -125,7 +125,10 @@ class _Holder:
         )
         with _told_as_job_error(job):
             if not is_published(self.settings):
-                raise JobError(f"{zip_url(self.settings)} is missing, which Glue job {job} imports: {DEPLOY}")
+                raise JobError(
+                    f"{zip_url(self.settings)} is missing, which Glue job {job} imports, or its script is of "
+                    f"another release: {DEPLOY}"
+                )
             with dg.open_pipes_session(
                 context=with_skippable_outputs(context),
                 context_injector=exchange.injector(),

@@ -312,9 +312,10 @@ def test_a_missing_job_and_missing_code_say_what_to_do(job: Job):
 
 def test_following_a_run_takes_few_requests(job: Job, aws: FakeAws):
     job.reports("good(pipes, tables[0])")
+    aws.faults.requests.clear()
 
     job.run()
 
     assert aws.faults.requests["glue:GetJobRuns"] == 1
     assert aws.faults.requests["glue:StartJobRun"] == 1
-    assert aws.faults.requests["s3:HEAD"] == 1
+    assert aws.faults.requests["s3:HEAD"] == 2
