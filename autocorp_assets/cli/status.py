@@ -72,8 +72,8 @@ def table_statuses(settings: Settings) -> list[TableStatus]:
 def _table_status(
     lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
 ) -> TableStatus:
-    from autocorp_assets.lake.measures import row_count
     from autocorp_assets.lake.quarantine import Quarantine
+    from autocorp_assets.lake.row_count import row_count
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)

@@ -18,8 +18,8 @@ from autocorp_assets.checks.reconciliation import RECONCILIATION
 from autocorp_assets.checks.results import LastEvaluation
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.lake.measures import row_count
 from autocorp_assets.lake.quarantine import Quarantine
+from autocorp_assets.lake.row_count import row_count
 from autocorp_assets.lake.snapshots import Snapshot, TableNotReadable, read_columns, read_snapshot
 from autocorp_assets.report.model import (
     CheckResult,

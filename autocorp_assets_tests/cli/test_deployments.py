@@ -122,7 +122,7 @@ def test_rows_and_age_of_files_in_s3(aws: FakeAws, on_aws: Settings):
     import pyarrow.parquet as pq
 
     from autocorp_assets.lake.file_system import open_file_system
-    from autocorp_assets.lake.measures import row_count
+    from autocorp_assets.lake.row_count import row_count
     from autocorp_assets.lake.storage import LakeStorage
 
     lake = LakeStorage(on_aws.lake)
