@@ -40,6 +40,10 @@ def message_of(error: Exception) -> str:
     """Our errors say what to do; of any other the reader needs the kind, and how to see more."""
     if type(error).__module__.startswith(OUR_PACKAGES):
         return str(error)
+    if type(error).__module__.startswith("botocore."):
+        from autocorp_assets.resources.aws.clients import explain
+
+        return explain(error)
     return f"{type(error).__name__}: {error}\n(`autocorp --verbose …` shows where)"
 
 

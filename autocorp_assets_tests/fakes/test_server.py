@@ -1,8 +1,10 @@
 """The stand-in for AWS itself."""
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
+from typer.testing import CliRunner
 
+from autocorp_assets.cli.main import app
 from autocorp_assets.resources.aws import clients
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets_tests.fakes.faults import EXPIRED, SLOW, THROTTLED, UNAVAILABLE
@@ -35,3 +37,21 @@ def test_expired_credentials_say_what_to_do(aws: FakeAws):
 
     assert "GetDatabases" in explain(raised.value)
     assert "renew them" in explain(raised.value)
+
+
+def test_no_region_and_no_credentials_say_what_to_do():
+    assert "AWS_DEFAULT_REGION" in explain(NoRegionError())
+    assert "AWS_PROFILE" in explain(NoCredentialsError())
+
+
+def test_the_command_line_says_it_too(aws: FakeAws, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AUTOCORP_DEPLOYMENT", "aws")
+    monkeypatch.setenv("AUTOCORP_AWS_LAKE", "s3://lake")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    clients.client.cache_clear()
+
+    refused = CliRunner().invoke(app, ["deploy"])
+
+    assert refused.exit_code == 1
+    assert "AWS_DEFAULT_REGION" in refused.stderr

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any
 
 ATTEMPTS = 6
 """In all, with botocore's exponential back-off between them: ten seconds of throttling or 5xx pass unnoticed."""
@@ -15,6 +12,7 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 
 REMEDIES = {
+    # By the service's code, or by the name of botocore's own error.
     "ExpiredToken": "the credentials have expired: renew them (`aws sso login`, or a new session), then run again",
     "ExpiredTokenException": "the credentials have expired: renew them (`aws sso login`, or a new session)",
     "UnrecognizedClientException": "the credentials are not valid in this account: check AWS_PROFILE and the keys",
@@ -22,6 +20,8 @@ REMEDIES = {
     "AccessDenied": "the role lacks a permission: `autocorp doctor` names it",
     "AccessDeniedException": "the role lacks a permission: `autocorp doctor` names it",
     "AccessDeniedFault": "the role lacks a permission: `autocorp doctor` names it",
+    "NoRegionError": "set AWS_DEFAULT_REGION (boto3 does not read AWS_REGION), or name it in the profile",
+    "NoCredentialsError": "sign in (`aws sso login`), name a profile in AWS_PROFILE, or give the machine a role",
     "Throttling": "AWS throttled the call and six attempts: it is tried again with the next run",
     "ThrottlingException": "AWS throttled the call and six attempts: it is tried again with the next run",
 }
@@ -53,11 +53,12 @@ def error_code(error: BaseException) -> str:
     return (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
 
 
-def explain(error: ClientError | BotoCoreError) -> str:
-    """What went wrong, in which call, and what to do where that is known."""
+def explain(error: Exception) -> str:
+    """What went wrong by botocore or a service, in which call, and what to do where that is known."""
     response = getattr(error, "response", None)
     if response is None:
-        return str(error)
+        remedy = REMEDIES.get(type(error).__name__)
+        return f"{str(error).rstrip('.')}: {remedy}" if remedy else str(error)
     code = response["Error"].get("Code", "")
     told = f"{getattr(error, 'operation_name', 'call')}: {response['Error'].get('Message') or code} ({code})"
     return f"{told}; {REMEDIES[code]}" if code in REMEDIES else told
