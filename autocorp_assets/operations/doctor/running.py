@@ -83,7 +83,7 @@ def from_error(check: Check, error: Exception) -> Finding:
     """What an error that nobody expected says of the subject."""
     if is_aws_error(error):
         # The second half of an explanation is its remedy.
-        said, _, remedy = explain(error).partition("; ")  # ty: ignore[invalid-argument-type] botocore's, by its module
+        said, _, remedy = explain(error).partition("; ")
         if error_code(error) in DENIED:
             operation = getattr(error, "operation_name", "the call")
             if check.only_doctor_asks:

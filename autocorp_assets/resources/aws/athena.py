@@ -80,19 +80,28 @@ class AthenaQuery:
 
     def _wait(self, query: str) -> dict[str, Any]:
         """The execution, once it has ended."""
-
-        def look() -> dict[str, Any]:
-            return client("athena").get_query_execution(QueryExecutionId=query)["QueryExecution"]
-
-        wait = tenacity.wait_exponential(multiplier=self.poll_seconds, exp_base=POLL_GROWTH, max=POLL_SECONDS_MAX)
-        stop = tenacity.stop_after_delay(self.deadline_seconds)
         try:
-            return tenacity.Retrying(wait=wait, stop=stop, retry=tenacity.retry_if_result(_goes_on))(look)
+            return ended_execution(query, poll_seconds=self.poll_seconds, deadline_seconds=self.deadline_seconds)
         except tenacity.RetryError:
             raise QueryError(
                 f"the query has not ended after {self.deadline_seconds / 60:,.0f} minutes and was stopped: ask for "
                 "less (fewer columns, a filter, a LIMIT), or look at the workgroup's queue in Athena's console"
             ) from None
+
+
+def ended_execution(query: str, *, poll_seconds: float, deadline_seconds: float) -> dict[str, Any]:
+    """A statement's execution, once it has ended; looks come at growing intervals.
+
+    Raises:
+        tenacity.RetryError: it has not ended after `deadline_seconds`.
+    """
+
+    def look() -> dict[str, Any]:
+        return client("athena").get_query_execution(QueryExecutionId=query)["QueryExecution"]
+
+    wait = tenacity.wait_exponential(multiplier=poll_seconds, exp_base=POLL_GROWTH, max=POLL_SECONDS_MAX)
+    stop = tenacity.stop_after_delay(deadline_seconds)
+    return tenacity.Retrying(wait=wait, stop=stop, retry=tenacity.retry_if_result(_goes_on))(look)
 
 
 def scan_of(scanned: int) -> Scan:

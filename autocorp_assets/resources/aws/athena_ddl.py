@@ -6,11 +6,10 @@ Sent are only statements that this package makes of contracts and of `queries/vi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import tenacity
 
-from autocorp_assets.resources.aws.athena import ENDED, POLL_GROWTH, POLL_SECONDS, POLL_SECONDS_MAX, failure_of
+from autocorp_assets.resources.aws.athena import POLL_SECONDS, ended_execution, failure_of
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.ports import CatalogError
 
@@ -24,7 +23,7 @@ class AthenaDdl:
 
     workgroup: str
     poll_seconds: float = POLL_SECONDS
-    """Before the second look; each later pause is longer, up to POLL_SECONDS_MAX."""
+    """Before the second look; each later pause is longer."""
     deadline_seconds: float = DEADLINE_SECONDS
 
     def run(self, statement: str, *, what: str) -> None:
@@ -42,7 +41,9 @@ class AthenaDdl:
         athena = client("athena")
         try:
             started = athena.start_query_execution(QueryString=statement, WorkGroup=self.workgroup)
-            execution = self._wait(started["QueryExecutionId"])
+            execution = ended_execution(
+                started["QueryExecutionId"], poll_seconds=self.poll_seconds, deadline_seconds=self.deadline_seconds
+            )
         except (ClientError, BotoCoreError) as error:
             raise CatalogError(f"{what}: {explain(error)}") from error
         except tenacity.RetryError:
@@ -52,15 +53,3 @@ class AthenaDdl:
             ) from None
         if execution["Status"]["State"] != "SUCCEEDED":
             raise CatalogError(f"{what}: {failure_of(execution)}")
-
-    def _wait(self, execution_id: str) -> dict[str, Any]:
-        def look() -> dict[str, Any]:
-            return client("athena").get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
-
-        wait = tenacity.wait_exponential(multiplier=self.poll_seconds, exp_base=POLL_GROWTH, max=POLL_SECONDS_MAX)
-        stop = tenacity.stop_after_delay(self.deadline_seconds)
-        return tenacity.Retrying(wait=wait, stop=stop, retry=tenacity.retry_if_result(_goes_on))(look)
-
-
-def _goes_on(execution: dict[str, Any]) -> bool:
-    return execution["Status"]["State"] not in ENDED

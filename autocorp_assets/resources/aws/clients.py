@@ -58,7 +58,7 @@ def explain(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is None:
         remedy = REMEDIES.get(type(error).__name__)
-        return f"{str(error).rstrip('.')}: {remedy}" if remedy else str(error)
+        return f"{str(error).rstrip('.')}; {remedy}" if remedy else str(error)
     code = response["Error"].get("Code", "")
     told = f"{getattr(error, 'operation_name', 'call')}: {response['Error'].get('Message') or code} ({code})"
     return f"{told}; {REMEDIES[code]}" if code in REMEDIES else told
