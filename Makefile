@@ -5,6 +5,10 @@ READY := .venv/.ready
 PYTHON = $(shell for python in python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 
+# Images of containers like to forbid Python to keep what it has compiled. Then each of the platform's many processes
+# would compile Dagster anew, which makes up half of its start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test torture lint docs lock
 
