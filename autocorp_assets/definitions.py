@@ -29,6 +29,7 @@ from autocorp_assets.checks.curated import VERDICTS
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
+from autocorp_assets.checks.whole_table_rules import whole_table_rule_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments import deployment_resources
@@ -101,6 +102,7 @@ def whole_table_checks() -> list[dg.AssetChecksDefinition]:
         *accounting_checks(TABLES, condition=hourly),
         *reference_checks(TABLES, condition=hourly),
         *unique_key_checks(TABLES, condition=hourly),
+        *whole_table_rule_checks(TABLES, condition=hourly),
         catalog_checks(TABLES, condition=hourly),
         *reconciliation_checks(TABLES),
     ]

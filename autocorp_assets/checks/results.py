@@ -11,19 +11,26 @@ import dagster as dg
 
 from autocorp_assets.record_tables import records_table
 
+COMMIT, CONTRACT = "commit", "contract_version"
 HISTORY = 20
 """How many runs back a check's last evaluation is looked for."""
 
 if TYPE_CHECKING:
     from autocorp_assets.checks.schemas import Outcome
+    from autocorp_assets.contracts.model import TableContract
+    from autocorp_assets.lake.snapshots import Snapshot
 
 
 def rules_result(
-    name: str, key: dg.AssetKey, outcome: Outcome, *, severity: dg.AssetCheckSeverity, limit: int
+    name: str, key: dg.AssetKey, outcome: Outcome, *, severity: dg.AssetCheckSeverity, limit: int | None = None
 ) -> dg.AssetCheckResult:
     """The result of judging rows; the sample holds no personal data."""
     failing = ", ".join(f"{rule} ({count})" for rule, count in outcome.failures.items())
-    metadata: dict[str, Any] = {"rows_checked": outcome.rows, "rows_limit": limit, **_counts(outcome.failures)}
+    metadata: dict[str, Any] = {
+        "rows_checked": outcome.rows,
+        **({"rows_limit": limit} if limit else {}),
+        **_counts(outcome.failures),
+    }
     if outcome.sample.height:
         metadata["sample"] = sample_metadata(outcome)
     return dg.AssetCheckResult(
@@ -60,6 +67,35 @@ def last_evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> LastE
             at = datetime.fromtimestamp(record.event.timestamp, UTC)
             return LastEvaluation(at=at, evaluation=event.asset_check_evaluation_data)
     return None
+
+
+def commit_metadata(contract: TableContract, snapshot: Snapshot | None) -> dict[str, dg.MetadataValue]:
+    """By which `result_of_commit` knows a result: of which version of the table it is, judged by which contract."""
+    told = {COMMIT: snapshot.commit, CONTRACT: contract.version} if snapshot else {}
+    return {name: dg.MetadataValue.text(value) for name, value in told.items()}
+
+
+def result_of_commit(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, contract: TableContract, snapshot: Snapshot | None
+) -> dg.AssetCheckResult | None:
+    """What the check last came to, if that was of this version of the table by this contract: it reads no table twice.
+
+    Only for a check whose result follows from the table's rows alone.
+    """
+    last = last_evaluation(instance, key) if snapshot else None
+    if last is None or snapshot is None:
+        return None
+    told = {name: value for name, value in last.metadata.items() if name in {COMMIT, CONTRACT}}
+    if told != commit_metadata(contract, snapshot):
+        return None
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=last.passed,
+        severity=last.severity,
+        description=last.description,
+        metadata=last.metadata,
+    )
 
 
 def told_again(last: dg.AssetCheckEvaluation, materialization: dg.EventLogRecord) -> dg.AssetCheckEvaluation:
