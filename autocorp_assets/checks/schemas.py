@@ -15,6 +15,7 @@ from pandera.errors import SchemaErrors
 
 from autocorp_assets.contracts.model import (
     CHANGED_AT,
+    RAW_FILE,
     REQUIRED,
     SOURCE_SYSTEM,
     Between,
@@ -29,6 +30,7 @@ from autocorp_assets.contracts.model import (
     Unique,
 )
 
+PERSONAL = "(personal, not shown)"
 SAMPLE_ROWS = 20
 SAMPLE_ROWS_OF_A_RULE = 5
 
@@ -48,7 +50,7 @@ class Outcome:
     failures: Mapping[str, int]
     """Rows that fail, by rule; a rule that no row fails is left out."""
     sample: pl.DataFrame
-    """At most SAMPLE_ROWS failing rows: rule, key and the columns that are not personal."""
+    """At most SAMPLE_ROWS failing rows: the rule, the key, the file, and the values that the rule is about."""
 
     @property
     def passed(self) -> bool:
@@ -139,6 +141,7 @@ def bounded(samples: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) -> Outcome:
     """Pandera's failure cases, without the values in them: those may be personal."""
+    columns = frozenset(frame.columns)
     by_rule = cases.select(
         rule=pl.when(pl.col("schema_context") == "Column")
         .then(pl.col("column") + ": type")
@@ -146,14 +149,31 @@ def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) 
         row=pl.col("index").cast(pl.UInt32),
     ).unique(maintain_order=True)
     counts = by_rule.group_by("rule", maintain_order=True).len()
-    shown = [column.name for column in contract.lake_columns if not column.personal and column.name in frame.columns]
-    sample = (
-        by_rule.drop_nulls("row")
-        .pipe(lambda rows: bounded([rows]))
-        .join(frame.select(shown).with_row_index("row"), on="row", how="left", maintain_order="left")
-        .drop("row")
-    )
+    places = [name for name in (contract.record_key, RAW_FILE) if name in frame.columns]
+    failing = bounded([by_rule.drop_nulls("row")])
+    rows = frame[failing["row"].to_list()]
+    about = {rule: _columns_of(expression) for rule, expression in row_rules(contract, columns).items()}
+    told = [
+        _told(row, about.get(rule, (rule.split(":")[0],)), contract)
+        for rule, row in zip(failing["rule"], rows.iter_rows(named=True), strict=True)
+    ]
+    sample = pl.DataFrame([failing["rule"], *rows.select(places).get_columns(), pl.Series("values", told, pl.String)])
     return Outcome(rows=frame.height, failures=dict(counts.iter_rows()), sample=sample)
+
+
+def _columns_of(rule: pl.Expr) -> list[str]:
+    """The columns that a rule looks at, but for those that say where its row came from."""
+    return [name for name in dict.fromkeys(rule.meta.root_names()) if name != SOURCE_SYSTEM]
+
+
+def _told(row: Mapping[str, object], columns: Sequence[str], contract: TableContract) -> str:
+    """The values of these columns, but for personal ones."""
+    personal = {column.name for column in contract.lake_columns if column.personal}
+    return ", ".join(
+        f"{name} = {PERSONAL if name in personal else 'NULL' if row[name] is None else row[name]}"
+        for name in columns
+        if name in row
+    )
 
 
 def _row_check(expression: pl.Expr) -> Callable[[pa.PolarsData], pl.LazyFrame]:
