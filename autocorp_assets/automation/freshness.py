@@ -29,7 +29,7 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.resources.ports import Alerts, Replication, ReplicationError, ReplicationState
 
 HEARTBEAT_AFTER = timedelta(minutes=8)
-"""With a tick it comes before the warning, at ten minutes; 180 a day of some 20 KB for a table without changes."""
+"""With a tick it comes before the warning, at ten minutes; 180 a day of some 4 KB for a table without changes."""
 NOTHING_HAPPENED = "Nothing has happened in the source"
 STANDING_METADATA = ("commit", "dagster/row_count", "bytes", "data_files", "path")
 """What a table is, whatever a run did to it: the UI's overview shows the last materialisation."""

@@ -9,7 +9,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.results import last_evaluation, rules_result, told_again
+from autocorp_assets.checks.results import last_evaluation, rules_result, told_without_a_run
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.record_tables import records_table
 
@@ -159,9 +159,7 @@ def holding_still(
     Dagster counts a result for the newest materialisation only, so without it a finding would be out of sight, and no
     longer hold back the views.
     """
-    for spec in check_specs(contract):
-        if last := last_evaluation(instance, spec.key):
-            yield told_again(last, beat)
+    yield from told_without_a_run(instance, [spec.key for spec in check_specs(contract)], beat)
 
 
 def _rules(contract: TableContract, snapshot: Snapshot, files: Files, query: Query) -> dg.AssetCheckResult:

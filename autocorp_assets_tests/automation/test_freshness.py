@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
@@ -15,7 +18,6 @@ from autocorp_assets.automation.completeness import read_record
 from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages, report_heartbeat
 from autocorp_assets.automation.pace import AWS, LOCAL, Pace
 from autocorp_assets.automation.staleness import Memory
-from autocorp_assets.checks.results import last_evaluated
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.resources.log_alerts import LogAlerts
@@ -33,6 +35,13 @@ STANDING: dict[str, Any] = {
     "path": "/lake",
 }
 STALE, OVER = "out of date", "Over: "
+RULES = dg.AssetCheckKey(curated_key("auto_parts"), "rules")
+
+
+@dg.asset(key=RULES.asset_key, check_specs=[dg.AssetCheckSpec("rules", asset=RULES.asset_key)])
+def with_finding() -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    yield dg.MaterializeResult(metadata=STANDING)
+    yield dg.AssetCheckResult(check_name="rules", passed=False, metadata={"rows_failing": 2})
 
 
 class World:
@@ -134,22 +143,20 @@ def test_a_table_that_changes_all_the_time_needs_no_heartbeat(world):
     assert {beat.asset_key for beat in world.beats} == {curated_key("customers")}
 
 
-def test_a_finding_stays_in_sight_with_a_heartbeat(world):
-    finding = dg.AssetCheckEvaluation(
-        asset_key=curated_key("auto_parts"), check_name="rules", passed=False, metadata={"rows_failing": 2}
-    )
+def test_a_finding_stays_in_sight_with_heartbeats_and_is_stored_once_more_and_not_with_each(world):
     with freeze_time(world.now):
-        world.instance.report_runless_asset_event(finding)
-    world.wait(minutes=14)
+        dg.materialize([with_finding], instance=world.instance)
+    world.wait(minutes=9)
+    world.beats.clear()
+    first = read_record(world.instance, PARTS)
+    world.wait(minutes=25)
 
-    repeated = last_evaluated(world.instance, finding.asset_check_key)
-    assert repeated is not None
-    assert repeated.evaluation.passed is False
-    assert repeated.evaluation.metadata["rows_failing"].value == 2
-    target, record = repeated.evaluation.target_materialization_data, read_record(world.instance, PARTS)
-    assert target is not None
-    assert record is not None
-    assert target.storage_id == record.storage_id, "it counts for the newest materialisation"
+    assert len([beat for beat in world.beats if beat.asset_key == RULES.asset_key]) == 3
+    ours, again = world.instance.event_log_storage.get_asset_check_execution_history(RULES, limit=10)[::-1]
+    assert (ours.evaluation.passed, again.evaluation.passed) == (False, False)
+    assert again.evaluation.metadata["rows_failing"].value == 2
+    assert again.evaluation.target_materialization_data.storage_id == first.storage_id
+    assert asyncio.run(again.targets_latest_materialization(LoadingContextForTest(world.instance)))
 
 
 def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():

@@ -6,7 +6,7 @@ from functools import cache
 import dagster as dg
 
 from autocorp_assets.automation.view_conditions import view_condition
-from autocorp_assets.checks.results import last_evaluation, told_again
+from autocorp_assets.checks.results import told_without_a_run
 
 NOON = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 ORDERS, PARTS = dg.AssetKey("orders"), dg.AssetKey("parts")
@@ -86,9 +86,9 @@ class Platform:
             assert last is not None
             assert last.asset_materialization is not None
             self.instance.report_runless_asset_event(dg.AssetMaterialization(key, tags=last.asset_materialization.tags))
-            if verdict := last_evaluation(self.instance, dg.AssetCheckKey(key, "rules")):
-                newest = self.instance.fetch_materializations(key, limit=1).records[0]
-                self.instance.report_runless_asset_event(told_again(verdict, newest))
+            newest = self.instance.fetch_materializations(key, limit=1).records[0]
+            for verdict in told_without_a_run(self.instance, [dg.AssetCheckKey(key, "rules")], newest):
+                self.instance.report_runless_asset_event(verdict)
 
     def begin_curation(self) -> dg.DagsterRun:
         job = self.definitions(self.sql_version).resolve_implicit_global_asset_job_def()
