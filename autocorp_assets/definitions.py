@@ -21,11 +21,12 @@ from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
 from autocorp_assets.automation.transfers import ended_transfers_sensor, hourly_transfers, transfer_sensor
+from autocorp_assets.automation.up_to_date import up_to_date_checks
 from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
-from autocorp_assets.checks.curated import VERDICTS
+from autocorp_assets.checks.curated import VERDICTS, check_specs
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
@@ -53,7 +54,9 @@ def definitions(
 
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
-    whole_table = whole_table_checks() if scheduled_checks else []
+    apart = checks_apart(settings)
+    apart_keys = [key for check in apart for key in check.check_keys]
+    own_checks = [spec.key for contract in TABLES.values() for spec in check_specs(contract)]
     window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
     is_aws = settings.deployment == "aws"
     return dg.Definitions(
@@ -62,19 +65,23 @@ def definitions(
             *(landing_spec(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
-            curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
+            curated_tables(
+                TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window), checks_apart=apart_keys
+            ),
             view_assets(condition=view_condition(table_verdicts())),
         ],
-        asset_checks=whole_table,
+        asset_checks=apart if scheduled_checks else [],
         sensors=[
             raw_arrivals_sensor(TABLES, pace=pace_of(settings)),
             transfer_sensor(FEEDS, pace=pace_of(settings)),
             *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
             view_sensor(),
-            *([scheduled_checks_sensor(whole_table)] if whole_table else []),
+            *([scheduled_checks_sensor(apart)] if scheduled_checks else []),
             replication_status,
-            freshness_sensor(TABLES.values(), ui_url=settings.ui_url, pace=pace_of(settings)),
+            freshness_sensor(
+                TABLES.values(), [*own_checks, *apart_keys], ui_url=settings.ui_url, pace=pace_of(settings)
+            ),
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),
@@ -95,8 +102,8 @@ def table_verdicts() -> dg.AssetSelection:
     )
 
 
-def whole_table_checks() -> list[dg.AssetChecksDefinition]:
-    """Checks that read whole tables or all of raw's listing: for a schedule, not for each run."""
+def checks_apart(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """Checks that do not run with their tables: of whole tables, of raw's listing, of what needs no run."""
     hourly = scheduled_check(HOURLY)
     return [
         *accounting_checks(TABLES, condition=hourly),
@@ -105,6 +112,7 @@ def whole_table_checks() -> list[dg.AssetChecksDefinition]:
         *whole_table_rule_checks(TABLES, condition=hourly),
         catalog_checks(TABLES, condition=hourly),
         *reconciliation_checks(TABLES),
+        *up_to_date_checks(TABLES, ui_url=settings.ui_url, condition=hourly),
     ]
 
 
