@@ -20,7 +20,12 @@ from autocorp_assets.automation.freshness import freshness_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
-from autocorp_assets.automation.transfers import ended_transfers_sensor, hourly_transfers, transfer_sensor
+from autocorp_assets.automation.transfers import (
+    ended_transfers_sensor,
+    hourly_transfers,
+    missed_transfers,
+    transfer_sensor,
+)
 from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
@@ -79,7 +84,7 @@ def definitions(
             run_failures_sensor(settings.ui_url),
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
-        schedules=[hourly_transfers()] if is_aws else [],
+        schedules=[hourly_transfers() if is_aws else missed_transfers(FEEDS)],
         resources=resources or deployment_resources(settings),
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.

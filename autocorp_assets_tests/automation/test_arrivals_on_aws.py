@@ -139,6 +139,14 @@ def test_what_a_crash_left_between_report_and_cursor_is_told_again(sensor: Senso
     assert sensor.tick() == {"service": 1}
 
 
+def test_the_event_of_a_manifest_that_cannot_be_read_is_kept(sensor: Sensor):
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=b"{")
+
+    assert sensor.tick() == {}
+    assert sensor.tick() == {}
+    assert waiting() == 1
+
+
 def test_without_the_queue_the_listing_still_finds_what_is_new(sensor: Sensor):
     client("sqs").delete_queue(QueueUrl=url())
     change("service", 1)
