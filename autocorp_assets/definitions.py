@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 
@@ -43,6 +44,10 @@ from autocorp_assets.raw.specs import landing_spec, source_spec
 from autocorp_assets.settings import Settings
 from autocorp_assets.views.assets import view_assets
 
+if TYPE_CHECKING:
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.resources.ports import ArrivalEvents, Transfer
+
 RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
 
 
@@ -60,6 +65,7 @@ def definitions(
     whole_table = whole_table_checks() if scheduled_checks else []
     window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
     is_aws = settings.deployment == "aws"
+    deployed = resources or deployment_resources(settings)
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
@@ -71,8 +77,13 @@ def definitions(
         ],
         asset_checks=whole_table,
         sensors=[
-            raw_arrivals_sensor(TABLES, pace=pace_of(settings)),
-            transfer_sensor(FEEDS, pace=pace_of(settings)),
+            raw_arrivals_sensor(
+                TABLES,
+                lake=cast("LakeStorage", deployed["lake"]),
+                events=cast("ArrivalEvents | None", deployed.get("arrival_events")),
+                pace=pace_of(settings),
+            ),
+            transfer_sensor(FEEDS, transfer=cast("Transfer", deployed["transfer"]), pace=pace_of(settings)),
             *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
             view_sensor(),
@@ -85,7 +96,7 @@ def definitions(
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
         schedules=[hourly_transfers() if is_aws else missed_transfers(FEEDS)],
-        resources=resources or deployment_resources(settings),
+        resources=deployed,
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,

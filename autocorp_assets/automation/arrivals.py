@@ -157,10 +157,20 @@ def since_day(newest: str) -> str | None:
     return f"{day - timedelta(days=1):%Y%m%d}"
 
 
-def raw_arrivals_sensor(tables: Iterable[str], *, pace: Pace = LOCAL) -> dg.SensorDefinition:
-    """Reports new raw files of the database as materialisations, without a run."""
-    make = _listening_sensor if pace.listing_seconds else _listing_sensor
-    return make(tuple(tables), pace)
+def raw_arrivals_sensor(
+    tables: Iterable[str], *, lake: LakeStorage, events: ArrivalEvents | None = None, pace: Pace = LOCAL
+) -> dg.SensorDefinition:
+    """Reports new raw files of the database as materialisations, without a run.
+
+    Args:
+        tables: names.
+        lake: is listed. An argument and no resource of Dagster, as are the events: for resources it opens its instance
+            at each tick, which costs a hundred times what the look itself does.
+        events: tell where something has arrived; without them all is listed at each tick.
+        pace: how often it looks.
+    """
+    names = tuple(tables)
+    return _listing_sensor(names, lake, pace) if events is None else _listening_sensor(names, lake, events, pace)
 
 
 def _sensor(pace: Pace) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
@@ -172,13 +182,11 @@ def _sensor(pace: Pace) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
     )
 
 
-def _listing_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
+def _listing_sensor(tables: Sequence[str], lake: LakeStorage, pace: Pace) -> dg.SensorDefinition:
     """Lists at each tick: for a lake in a folder, where that costs nothing."""
 
     @_sensor(pace)
-    def raw_arrivals(
-        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeStorage]
-    ) -> dg.SensorResult | dg.SkipReason:
+    def raw_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         cursor = Cursor.read(context.cursor)
         found = look_at_all(lake, tables, cursor)
         return _told(found.news, cursor) or dg.SkipReason(found.quiet(cursor))
@@ -186,7 +194,9 @@ def _listing_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
     return raw_arrivals
 
 
-def _listening_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
+def _listening_sensor(
+    tables: Sequence[str], lake: LakeStorage, arrival_events: ArrivalEvents, pace: Pace
+) -> dg.SensorDefinition:
     """Lists where events say that there is something, and everything now and then, since events are lost.
 
     What is new is for the listing to say: events that come twice or in another order do no harm. They are forgotten
@@ -197,11 +207,7 @@ def _listening_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
     """By the cursor that says that their news are stored."""
 
     @_sensor(pace)
-    def raw_arrivals(
-        context: dg.SensorEvaluationContext,
-        lake: dg.ResourceParam[LakeStorage],
-        arrival_events: dg.ResourceParam[ArrivalEvents],
-    ) -> dg.SensorResult:
+    def raw_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         _forget(context, arrival_events, to_forget.pop(context.cursor, Arrivals()))
         to_forget.clear()
         cursor = Cursor.read(context.cursor)

@@ -23,8 +23,15 @@ HOURLY_TRANSFER = "transfer_hourly"
 UNKNOWN = "UNKNOWN whether anything has arrived"
 
 
-def transfer_sensor(feeds: Iterable[str], *, pace: Pace = LOCAL) -> dg.SensorDefinition:
-    """Requests one run for all feeds whose exports have arrived."""
+def transfer_sensor(feeds: Iterable[str], *, transfer: Transfer, pace: Pace = LOCAL) -> dg.SensorDefinition:
+    """Requests one run for all feeds whose exports have arrived.
+
+    Args:
+        feeds: names.
+        transfer: is asked what has arrived. An argument and no resource of Dagster: for those it opens its instance at
+            each tick, which costs a hundred times what the look itself does.
+        pace: how often it looks.
+    """
     names = tuple(feeds)
 
     @dg.sensor(
@@ -34,9 +41,7 @@ def transfer_sensor(feeds: Iterable[str], *, pace: Pace = LOCAL) -> dg.SensorDef
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Transfers exports once they have stopped growing.",
     )
-    def csv_arrivals(
-        context: dg.SensorEvaluationContext, transfer: dg.ResourceParam[Transfer]
-    ) -> dg.RunRequest | dg.SkipReason:
+    def csv_arrivals(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             arrived = Arrived.of(transfer, names)
         except TransferFailed as error:

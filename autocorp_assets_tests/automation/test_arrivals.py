@@ -10,11 +10,11 @@ from autocorp_assets.automation.arrivals import Seen, look, raw_arrivals_sensor,
 from autocorp_assets.automation.transfers import missed_transfers, transfer_sensor
 from autocorp_assets.contracts.raw_format import LOAD_MANIFESTS, table_prefix
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import TransferFailed
+from autocorp_assets.resources.ports import Progress, Transfer, TransferFailed, TransferOutcome
 
 
 @dataclass
-class Landing:
+class Landing(Transfer):
     """Exports that have arrived, by feed."""
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -24,6 +24,12 @@ class Landing:
         if self.trouble:
             raise TransferFailed(self.trouble)
         return {feed: self.files.get(feed, []) for feed in feeds}
+
+    def ended(self, feed: str, *, told: str | None) -> None:
+        """Nobody else transfers."""
+
+    def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -50,9 +56,8 @@ def load(lake: LakeStorage, generation: int, **tables: list[str]) -> None:
 
 
 def tick(lake: LakeStorage, cursor: str | None = None):
-    sensor = raw_arrivals_sensor(["service", "customers"])
-    context = dg.build_sensor_context(cursor=cursor, resources={"lake": lake})
-    return sensor(context)
+    sensor = raw_arrivals_sensor(["service", "customers"], lake=lake)
+    return sensor(dg.build_sensor_context(cursor=cursor))
 
 
 def requested(sensor: dg.SensorDefinition, context: dg.SensorEvaluationContext) -> dg.RunRequest:
@@ -135,9 +140,8 @@ def test_only_recent_folders_are_listed():
 def test_one_run_takes_in_all_feeds_that_have_arrivals_and_names_itself_by_them():
     instance = dg.DagsterInstance.ephemeral()
     landing = Landing({"customers": ["customers-20260101.csv 10 1"], "sales_orders": ["sales_orders-20260101.csv 5 1"]})
-    sensor = transfer_sensor(["customers", "sales_orders", "sales_order_parts"])
-
-    context = dg.build_sensor_context(instance=instance, resources={"transfer": landing})
+    sensor = transfer_sensor(["customers", "sales_orders", "sales_order_parts"], transfer=landing)
+    context = dg.build_sensor_context(instance=instance)
 
     first = requested(sensor, context)
     assert {key.path[-1] for key in first.asset_selection or ()} == {"customers", "sales_orders"}
@@ -150,10 +154,8 @@ def test_one_run_takes_in_all_feeds_that_have_arrivals_and_names_itself_by_them(
 
 def test_a_transfer_that_failed_is_requested_again_but_not_at_once(monkeypatch):
     instance = dg.DagsterInstance.ephemeral()
-    context = dg.build_sensor_context(
-        instance=instance, resources={"transfer": Landing({"customers": ["customers-20260101.csv 10 1"]})}
-    )
-    sensor = transfer_sensor(["customers"])
+    context = dg.build_sensor_context(instance=instance)
+    sensor = transfer_sensor(["customers"], transfer=Landing({"customers": ["customers-20260101.csv 10 1"]}))
     first = requested(sensor, context)
 
     job_of(first).execute_in_process(instance=instance, raise_on_error=False)
@@ -169,15 +171,15 @@ def fail() -> None:
 
 
 def test_without_arrivals_the_sensor_says_which_names_it_waits_for():
-    context = dg.build_sensor_context(resources={"transfer": Landing()})
+    sensor = transfer_sensor(["customers"], transfer=Landing())
 
-    assert "customers-YYYYMMDD.csv" in skipped(transfer_sensor(["customers"]), context)
+    assert "customers-YYYYMMDD.csv" in skipped(sensor, dg.build_sensor_context())
 
 
 def test_where_nobody_can_say_what_has_arrived_the_reason_is_told():
-    context = dg.build_sensor_context(resources={"transfer": Landing(trouble="the folder cannot be listed")})
+    sensor = transfer_sensor(["customers"], transfer=Landing(trouble="the folder cannot be listed"))
 
-    assert "the folder cannot be listed" in skipped(transfer_sensor(["customers"]), context)
+    assert "the folder cannot be listed" in skipped(sensor, dg.build_sensor_context())
 
 
 def test_the_hourly_transfer_takes_what_the_sensor_has_missed_and_makes_no_run_for_nothing():
@@ -191,9 +193,7 @@ def test_the_hourly_transfer_takes_what_the_sensor_has_missed_and_makes_no_run_f
 
         idle = hourly()
         landing.files["customers"] = ["customers-20260101.csv 10 1"]
-        asked = requested(
-            transfer_sensor(["customers"]), dg.build_sensor_context(instance=instance, resources=resources)
-        )
+        asked = requested(transfer_sensor(["customers"], transfer=landing), dg.build_sensor_context(instance=instance))
         missed = hourly()
         run = instance.create_run_for_job(job_of(asked), tags=asked.tags, status=dg.DagsterRunStatus.STARTED)
         under_way = hourly()
