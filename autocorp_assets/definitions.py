@@ -17,6 +17,7 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
+from autocorp_assets.automation.forgetting import forgetting_sensor
 from autocorp_assets.automation.freshness import freshness_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
@@ -93,6 +94,7 @@ def definitions(
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),
+            forgetting_sensor(owns_files=not settings.shared_dagster_home),
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
         schedules=[hourly_transfers() if is_aws else missed_transfers(FEEDS)],

@@ -58,6 +58,6 @@ def view_sensor() -> dg.AutomationConditionSensorDefinition:
         target=dg.AssetSelection.groups("views").without_checks(),
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        run_tags={"autocorp/trigger": "news"},
+        run_tags={"autocorp/trigger": "views"},
         description="Asks the views of tables that have changed, unless a check of one of them fails.",
     )
