@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 
@@ -16,11 +17,17 @@ from autocorp_assets.automation.conditions import (
     scheduled_check,
     scheduled_checks_sensor,
 )
+from autocorp_assets.automation.forgetting import forgetting_sensor
 from autocorp_assets.automation.freshness import freshness_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
-from autocorp_assets.automation.transfers import ended_transfers_sensor, hourly_transfers, transfer_sensor
+from autocorp_assets.automation.transfers import (
+    ended_transfers_sensor,
+    hourly_transfers,
+    missed_transfers,
+    transfer_sensor,
+)
 from autocorp_assets.automation.up_to_date import up_to_date_checks
 from autocorp_assets.automation.view_conditions import view_condition, view_sensor
 from autocorp_assets.automation.watch import dead_runs, replication_status
@@ -39,6 +46,10 @@ from autocorp_assets.raw.database import raw_database
 from autocorp_assets.raw.specs import landing_spec, source_spec
 from autocorp_assets.settings import Settings
 from autocorp_assets.views.assets import view_assets
+
+if TYPE_CHECKING:
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.resources.ports import ArrivalEvents, Transfer
 
 RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
 
@@ -59,6 +70,7 @@ def definitions(
     own_checks = [spec.key for contract in TABLES.values() for spec in check_specs(contract)]
     window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
     is_aws = settings.deployment == "aws"
+    deployed = resources or deployment_resources(settings)
     return dg.Definitions(
         assets=[
             *(source_spec(contract) for contract in TABLES.values()),
@@ -72,8 +84,13 @@ def definitions(
         ],
         asset_checks=apart if scheduled_checks else [],
         sensors=[
-            raw_arrivals_sensor(TABLES, pace=pace_of(settings)),
-            transfer_sensor(FEEDS, pace=pace_of(settings)),
+            raw_arrivals_sensor(
+                TABLES,
+                lake=cast("LakeStorage", deployed["lake"]),
+                events=cast("ArrivalEvents | None", deployed.get("arrival_events")),
+                pace=pace_of(settings),
+            ),
+            transfer_sensor(FEEDS, transfer=cast("Transfer", deployed["transfer"]), pace=pace_of(settings)),
             *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
             view_sensor(),
@@ -85,10 +102,11 @@ def definitions(
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),
+            forgetting_sensor(owns_files=not settings.shared_dagster_home),
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
-        schedules=[hourly_transfers()] if is_aws else [],
-        resources=resources or deployment_resources(settings),
+        schedules=[hourly_transfers() if is_aws else missed_transfers(FEEDS)],
+        resources=deployed,
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,

@@ -11,7 +11,6 @@ import json
 import os
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,10 +26,11 @@ import requests
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.automation.completeness import COMPLETE_UNTIL
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.local.supervision import Guarded
 from autocorp_assets.operations.instance import open_instance
 from autocorp_assets.settings import Settings
 from benchmarks.code_location import EMPTY_PROJECT
-from benchmarks.running_platform import STOP_SECONDS, family, free_port, running_platform, wait_for
+from benchmarks.running_platform import family, free_port, running_platform, wait_for
 
 EMPTY_INSTANCE = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
 
@@ -107,19 +107,16 @@ def empty_dagster(folder: Path) -> Generator[psutil.Process]:
     home.mkdir()
     (home / "dagster.yaml").write_text(EMPTY_INSTANCE)
     port = free_port()
-    process = subprocess.Popen(
+    with Guarded.start(
         [sys.executable, "-m", "dagster", "dev", "-m", "empty_project", "--host", "127.0.0.1", "--port", str(port)],
-        cwd=folder,
+        name="the empty project",
+        log=folder / "dagster.log",
         env={**os.environ, "DAGSTER_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+        cwd=folder,
+        grace_seconds=20,
+    ) as guarded:
         wait_for(lambda: _answers(port), seconds=120, what="the empty project does not come up")
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS)
+        yield psutil.Process(guarded.pid)
 
 
 def _answers(port: int) -> bool:

@@ -10,7 +10,7 @@ import dagster as dg
 
 TICK_SECONDS = 5
 RETRY_CRON = "*/10 * * * *"
-CHECK_SECONDS = 30
+CHECK_SECONDS = 60
 """How late a scheduled check may begin."""
 HOURLY = "7 * * * *"
 

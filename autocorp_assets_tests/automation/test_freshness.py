@@ -158,6 +158,7 @@ def test_a_finding_stays_in_sight_with_heartbeats_and_is_stored_once_more_and_no
     assert first is not None
     world.wait(minutes=25)
 
+    assert first is not None
     assert len([beat for beat in world.beats if beat.asset_key == RULES.asset_key]) == 3
     ours, again = world.instance.event_log_storage.get_asset_check_execution_history(RULES, limit=10)[::-1]
     assert (ours.evaluation.passed, again.evaluation.passed) == (False, False)
