@@ -14,7 +14,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.contracts.model import ServiceLevel, TableContract
-from autocorp_assets.resources.ports import ReplicationState
+from autocorp_assets.resources.ports import Replication, ReplicationError, ReplicationState
 
 COMPLETE_UNTIL = "complete_until"
 """Metadata of a heartbeat, and of no other materialisation."""
@@ -57,6 +57,14 @@ class TableRecord:
             now=now,
         )
         return known or self.taken_in
+
+
+def state_of(replication: Replication) -> ReplicationState:
+    """Where replication stands; one that cannot be asked does not run, for that reason."""
+    try:
+        return replication.state()
+    except ReplicationError as error:
+        return ReplicationState(running=False, should_run=True, summary=str(error), remedy=str(error))
 
 
 def heard_until(state: ReplicationState | None, *, now: datetime, table: str | None = None) -> datetime | None:

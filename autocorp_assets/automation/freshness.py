@@ -21,15 +21,17 @@ from autocorp_assets.automation.completeness import (
     heard_until,
     heartbeat_time,
     read_record,
+    state_of,
 )
 from autocorp_assets.automation.pace import LOCAL, Pace
-from autocorp_assets.automation.staleness import Decision, Memory, Standing, decide
-from autocorp_assets.checks.curated import holding_still
+from autocorp_assets.automation.staleness import Decision, Memory, Standing, age_text, decide
+from autocorp_assets.automation.up_to_date import changed_verdicts
+from autocorp_assets.checks.results import told_without_a_run
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.resources.ports import Alerts, Replication, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports import Alerts, Replication, ReplicationState
 
 HEARTBEAT_AFTER = timedelta(minutes=8)
-"""With a tick it comes before the warning, at ten minutes; 180 a day of some 20 KB for a table without changes."""
+"""With a tick it comes before the warning, at ten minutes; 180 a day of some 4 KB for a table without changes."""
 NOTHING_HAPPENED = "Nothing has happened in the source"
 STANDING_METADATA = ("commit", "dagster/row_count", "bytes", "data_files", "path")
 """What a table is, whatever a run did to it: the UI's overview shows the last materialisation."""
@@ -52,17 +54,25 @@ class Look:
         return f"behind the source by at most: {ages}" if ages else NO_TABLE
 
 
-def freshness_sensor(contracts: Iterable[TableContract], *, ui_url: str, pace: Pace = LOCAL) -> dg.SensorDefinition:
+def freshness_sensor(
+    contracts: Iterable[TableContract],
+    checks: Iterable[dg.AssetCheckKey],
+    *,
+    ui_url: str,
+    pace: Pace = LOCAL,
+) -> dg.SensorDefinition:
     """Reports heartbeats, and sends one alert when tables are stale and one when they are fresh again.
 
     The cursor holds what people have been told, so that neither a tick nor a restart tells it again.
 
     Args:
         contracts: of the curated tables.
+        checks: of these tables, whose results a heartbeat tells again.
         ui_url: where people open Dagster's UI.
         pace: how often it looks.
     """
     tables = tuple(contracts)
+    keys = tuple(checks)
 
     @dg.sensor(
         name="freshness",
@@ -76,11 +86,12 @@ def freshness_sensor(contracts: Iterable[TableContract], *, ui_url: str, pace: P
         replication: dg.ResourceParam[Replication],
         alerts: dg.ResourceParam[Alerts],
     ) -> dg.SensorResult:
-        now, state = datetime.now(UTC), _state(replication)
+        now, state = datetime.now(UTC), state_of(replication)
         found = look(context.instance, tables, state, Memory.from_json(context.cursor), pace=pace, now=now)
-        for contract in tables:
-            if beat := found.heartbeats.get(contract.name):
-                report_heartbeat(context.instance, contract, beat)
+        for beat in found.heartbeats.values():
+            report_heartbeat(context.instance, beat, keys)
+        for shown in changed_verdicts(context.instance, found.standings, found.records, state, ui_url=ui_url, now=now):
+            context.instance.report_runless_asset_event(shown)
         for subject, text in messages(context.instance, found, state, ui_url=ui_url, now=now):
             alerts.send(subject=subject, text=text)
         return dg.SensorResult(skip_reason=found.told(now), cursor=found.decision.memory.to_json())
@@ -137,16 +148,21 @@ def heartbeat(contract: TableContract, record: TableRecord, complete: datetime) 
     )
 
 
-def report_heartbeat(instance: dg.DagsterInstance, contract: TableContract, beat: dg.AssetMaterialization) -> None:
+def report_heartbeat(
+    instance: dg.DagsterInstance, beat: dg.AssetMaterialization, checks: Sequence[dg.AssetCheckKey]
+) -> None:
     """With what the checks of its table last came to, which still holds.
 
-    Not among the events of the sensor's result: a result of a check names the materialisation that it is of.
+    Dagster counts a result for the newest materialisation only, so without it a finding would be out of sight, and no
+    longer hold back the views. Not among the events of the sensor's result: a result of a check names the
+    materialisation that it is of.
     """
     instance.report_runless_asset_event(beat)
     newest = instance.fetch_materializations(beat.asset_key, limit=1).records[0]
     # A run may have been quicker; its own checks follow.
     if newest.asset_materialization and heartbeat_time(newest.asset_materialization):
-        for evaluation in holding_still(contract, instance, newest):
+        own = [key for key in checks if key.asset_key == beat.asset_key]
+        for evaluation in told_without_a_run(instance, own, newest):
             instance.report_runless_asset_event(evaluation)
 
 
@@ -172,14 +188,6 @@ def messages(
         )
 
 
-def age_text(age: timedelta) -> str:
-    """Roughly, for people."""
-    seconds = int(age.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
-
-
 def _ages(tables: Sequence[str], standings: Mapping[str, Standing], now: datetime) -> str:
     lines = [
         f"- {name}: not known to be complete since {one.complete_until:%Y-%m-%d %H:%M:%S} UTC, for "
@@ -192,13 +200,6 @@ def _ages(tables: Sequence[str], standings: Mapping[str, Standing], now: datetim
 
 def _count(tables: Sequence[str], more: str = "") -> str:
     return f"1 {more}table is" if len(tables) == 1 else f"{len(tables)} {more}tables are"
-
-
-def _state(replication: Replication) -> ReplicationState:
-    try:
-        return replication.state()
-    except ReplicationError as error:
-        return ReplicationState(running=False, should_run=True, summary=str(error), remedy=str(error))
 
 
 def _silence(pace: Pace) -> timedelta:

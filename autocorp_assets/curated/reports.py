@@ -1,6 +1,6 @@
 """What a run of the curated op tells Dagster of its tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key, raw_table_key
 from autocorp_assets.automation.completeness import heard_until
 from autocorp_assets.checks.curated import check_table, still_holding
+from autocorp_assets.checks.results import told_by_a_run
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.failures import job_log
 from autocorp_assets.curated.metadata import (
@@ -34,7 +35,7 @@ from autocorp_assets.resources.ports import (
 )
 from spark_jobs.plan import TablePlan
 
-Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
+Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetCheckEvaluation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,8 @@ class Reports:
     lake: LakeStorage
     query: Query
     replication: Replication
+    checks_apart: Collection[dg.AssetCheckKey]
+    """Checks of the tables that run at other times than these do."""
     stored: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Columns and their types by table, as the run leaves them."""
 
@@ -73,6 +76,7 @@ class Reports:
                         **self._where(contract),
                     },
                 )
+                yield from self._checks_apart(contract)
             yield from check_table(contract, snapshot=snapshot, files=(), selected=self._checks, query=self.query)
             yield from still_holding(contract, self.context.instance, self._checks)
 
@@ -94,6 +98,7 @@ class Reports:
                     "job_log": job_log(outcome),
                 }
             )
+            yield from self._checks_apart(contract)
             self.context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
             if snapshot:
                 self.stored[contract.name] = snapshot.columns
@@ -131,6 +136,10 @@ class Reports:
     @property
     def _checks(self) -> frozenset[dg.AssetCheckKey]:
         return frozenset(self.context.selected_asset_check_keys)
+
+    def _checks_apart(self, contract: TableContract) -> Iterator[dg.AssetCheckEvaluation]:
+        keys = [key for key in self.checks_apart if key.asset_key == curated_key(contract.name)]
+        return told_by_a_run(self.context.instance, keys)
 
     def _where(self, contract: TableContract) -> dict[str, dg.MetadataValue]:
         return {"path": dg.MetadataValue.path(f"{self.lake.root}/{contract.lake_path}")}

@@ -1,6 +1,6 @@
 """The curated tables: one op, one pool slot and at most one Spark job for all that is pending."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -29,9 +29,20 @@ class CurateConfig(dg.Config):
 
 
 def curated_tables(
-    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5
+    contracts: Mapping[str, TableContract],
+    *,
+    condition: dg.AutomationCondition,
+    checks_apart: Collection[dg.AssetCheckKey] = (),
+    retry_delay_seconds: float = 5,
 ) -> dg.AssetsDefinition:
-    """All curated tables as one multi-asset, any part of which can be run."""
+    """All curated tables as one multi-asset, any part of which can be run.
+
+    Args:
+        contracts: by table.
+        condition: when they are brought up to date.
+        checks_apart: checks of theirs that run at other times, whose last results a run tells again.
+        retry_delay_seconds: before the op is tried once more.
+    """
 
     @dg.multi_asset(
         name="curate",
@@ -57,7 +68,7 @@ def curated_tables(
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
-        reports = Reports(context=context, lake=lake, query=query, replication=replication)
+        reports = Reports(context=context, lake=lake, query=query, replication=replication, checks_apart=checks_apart)
         yield from reports.unchanged(idle)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}

@@ -59,6 +59,7 @@ class Platform:
         self.behaviour: dict[str, str] = {}
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
+        self.checks_apart: list[dg.AssetCheckKey] = []
         self.catalog: Catalog = LocalCatalog(lake=self.lake)
         self.replicates = ReplicationState(
             running=True, should_run=True, summary="streaming", silent_seconds=1, is_following=True
@@ -81,7 +82,14 @@ class Platform:
     def curate(self, *tables: str) -> dg.ExecuteInProcessResult:
         contracts = {name: TABLES[name] for name in tables}
         return dg.materialize(
-            [curated_tables(contracts, condition=dg.AutomationCondition.eager(), retry_delay_seconds=0)],
+            [
+                curated_tables(
+                    contracts,
+                    condition=dg.AutomationCondition.eager(),
+                    checks_apart=self.checks_apart,
+                    retry_delay_seconds=0,
+                )
+            ],
             resources={
                 "lake": LakeStorage(self.lake),
                 "job_runner": self.runner,
