@@ -22,7 +22,7 @@ from autocorp_assets.operations.instance import open_instance
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
 
 AUTOCORP = (sys.executable, "-c", "from autocorp_assets.cli.main import app; app()")
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 """The seed of an empty data folder is part of it."""
 SETTLE_SECONDS = 900.0
 QUIET_SECONDS = 75.0

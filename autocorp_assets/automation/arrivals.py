@@ -10,6 +10,7 @@ from typing import Any, Self
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_table_key
+from autocorp_assets.automation.completeness import RAW_SENSOR
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RAW_DATABASE
 from autocorp_assets.lake.storage import LakeStorage
@@ -175,7 +176,7 @@ def raw_arrivals_sensor(
 
 def _sensor(pace: Pace) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
     return dg.sensor(
-        name="raw_arrivals",
+        name=RAW_SENSOR,
         minimum_interval_seconds=pace.tick_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports what replication has written to raw; curation follows from it.",

@@ -20,6 +20,7 @@ from autocorp_assets.automation.completeness import (
     TableRecord,
     heard_until,
     heartbeat_time,
+    raw_looked_at,
     read_record,
     state_of,
 )
@@ -47,6 +48,8 @@ class Look:
     decision: Decision
     standings: Mapping[str, Standing]
     records: Mapping[str, TableRecord]
+    looked_at: datetime | None = None
+    """When the sensor of raw last looked."""
 
     def told(self, now: datetime) -> str:
         """Each table's age, in one line."""
@@ -87,7 +90,8 @@ def freshness_sensor(
         alerts: dg.ResourceParam[Alerts],
     ) -> dg.SensorResult:
         now, state = datetime.now(UTC), state_of(replication)
-        found = look(context.instance, tables, state, Memory.from_json(context.cursor), pace=pace, now=now)
+        looked, memory = raw_looked_at(context.instance), Memory.from_json(context.cursor)
+        found = look(context.instance, tables, state, memory, pace=pace, now=now, looked_at=looked)
         for beat in found.heartbeats.values():
             report_heartbeat(context.instance, beat, keys)
         for shown in changed_verdicts(context.instance, found.standings, found.records, state, ui_url=ui_url, now=now):
@@ -107,8 +111,19 @@ def look(
     *,
     pace: Pace,
     now: datetime,
+    looked_at: datetime | None = None,
 ) -> Look:
-    """How tables stand, which of them need a heartbeat, and who is to be told."""
+    """How tables stand, which of them need a heartbeat, and who is to be told.
+
+    Args:
+        instance: has the tables' records.
+        contracts: of the tables.
+        state: where replication stands.
+        before: what was known after the last look.
+        pace: of the deployment.
+        now: the time of this look.
+        looked_at: when the sensor of raw last looked; None where none does.
+    """
     word = heard_until(state, now=now)
     memory = before.looking(now, word)
     # It hangs, or has died since the last look: what it said last is recorded, so that ages count from there.
@@ -122,12 +137,15 @@ def look(
         heard = None if contract.name in state.tables_in_error else memory.heard_until
         # What was written a moment ago is reported by a tick of the sensor on raw.
         known = heard - timedelta(seconds=pace.tick_seconds) if heard else None
+        if known and looked_at:
+            known = min(known, looked_at)
         complete = record.complete_until(known, level=contract.service_level, now=now)
         standings[contract.name] = Standing(complete_until=complete, level=contract.service_level)
         is_due = now - record.at >= HEARTBEAT_AFTER or (is_last_word and record.at < complete)
         if is_due and record.waiting_since is None and complete > record.taken_in and now - complete <= _silence(pace):
             heartbeats[contract.name] = heartbeat(contract, record, complete)
     return Look(
+        looked_at=looked_at,
         heartbeats=heartbeats,
         decision=decide(memory, standings, now=now, is_stopped_on_purpose=not (state.running or state.should_run)),
         standings=standings,
@@ -174,7 +192,9 @@ def messages(
     for tables, others in ((decision.opened, ""), (decision.joined, "more ")):
         if tables:
             records = {name: found.records[name] for name in tables}
-            text = late_tables_text(instance, records, state, ui_url=ui_url.rstrip("/"), now=now)
+            text = late_tables_text(
+                instance, records, state, ui_url=ui_url.rstrip("/"), now=now, looked_at=found.looked_at
+            )
             yield (
                 f"AutoCorp: {_count(tables, others)} out of date",
                 "\n\n".join([_ages(tables, found.standings, now), text, f"The tables: {ui_url.rstrip('/')}/assets"]),

@@ -55,6 +55,8 @@ class World:
         self.pace = pace
         self.state = FOLLOWING
         self.silent_since: datetime | None = None
+        self.raw_is_looked_at = True
+        self.looked_at: datetime | None = None
         self.memory = Memory()
         self.sent: list[tuple[str, str]] = []
         self.beats: list[dg.AssetMaterialization] = []
@@ -91,7 +93,10 @@ class World:
         if self.silent_since:
             state = replace(state, silent_seconds=(self.now - self.silent_since).total_seconds())
         memory = Memory.from_json(self.memory.to_json())  # as the cursor does
-        found = look(self.instance, (PARTS, CUSTOMERS), state, memory, pace=self.pace, now=self.now)
+        if self.raw_is_looked_at:
+            self.looked_at = self.now - timedelta(seconds=3)
+        tables = (PARTS, CUSTOMERS)
+        found = look(self.instance, tables, state, memory, pace=self.pace, now=self.now, looked_at=self.looked_at)
         self.sent += messages(self.instance, found, state, ui_url=UI, now=self.now)
         with freeze_time(self.now):
             for beat in found.heartbeats.values():
@@ -184,6 +189,19 @@ def test_a_finding_stays_in_sight_with_heartbeats_and_is_stored_once_more_and_no
     assert again.evaluation.metadata["rows_failing"].value == 2
     assert again.evaluation.target_materialization_data.storage_id == first.storage_id
     assert asyncio.run(again.targets_latest_materialization(LoadingContextForTest(world.instance)))
+
+
+def test_what_nobody_looks_at_is_not_known_to_be_quiet(world):
+    world.raw_is_looked_at = False
+    world.wait(minutes=17)
+    _, told = world.sent[0]
+    world.raw_is_looked_at = True
+    world.wait(minutes=1)
+
+    assert [subject.startswith(OVER) for subject in world.subjects()] == [False, True]
+    assert "sensor `raw_arrivals` is off or fails" in told
+    assert "replication" not in told.lower()
+    assert world.shown_age() < 2
 
 
 def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():
