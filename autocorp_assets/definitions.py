@@ -26,6 +26,7 @@ from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.curated import VERDICTS
+from autocorp_assets.checks.order_arithmetic import order_arithmetic_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
@@ -101,6 +102,7 @@ def whole_table_checks() -> list[dg.AssetChecksDefinition]:
         *accounting_checks(TABLES, condition=hourly),
         *reference_checks(TABLES, condition=hourly),
         *unique_key_checks(TABLES, condition=hourly),
+        *order_arithmetic_checks(TABLES, condition=hourly),
         catalog_checks(TABLES, condition=hourly),
         *reconciliation_checks(TABLES),
     ]
