@@ -17,6 +17,7 @@ from autocorp_assets.automation.conditions import (
     scheduled_checks_sensor,
 )
 from autocorp_assets.automation.freshness import freshness_sensor
+from autocorp_assets.automation.lag import lag_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
@@ -26,6 +27,7 @@ from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.curated import VERDICTS
+from autocorp_assets.checks.lag import lag_checks
 from autocorp_assets.checks.order_arithmetic import order_arithmetic_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
@@ -65,7 +67,7 @@ def definitions(
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
             view_assets(condition=view_condition(table_verdicts())),
         ],
-        asset_checks=whole_table,
+        asset_checks=[*whole_table, lag_checks(TABLES)] if scheduled_checks else [],
         sensors=[
             raw_arrivals_sensor(TABLES, pace=pace_of(settings)),
             transfer_sensor(FEEDS, pace=pace_of(settings)),
@@ -75,6 +77,7 @@ def definitions(
             *([scheduled_checks_sensor(whole_table)] if whole_table else []),
             replication_status,
             freshness_sensor(TABLES.values(), ui_url=settings.ui_url, pace=pace_of(settings)),
+            *([lag_sensor(TABLES.values(), pace=pace_of(settings))] if scheduled_checks else []),
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),

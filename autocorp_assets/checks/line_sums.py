@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import (
@@ -160,7 +160,7 @@ def _compare(
                     WHEN total IS NULL OR known < line_count THEN 'unknown'
                     WHEN total = coalesce(summed, 0) THEN 'right' ELSE 'wrong' END AS verdict
         FROM judged LEFT JOIN sums ON of_system = system AND parent = number
-        """,
+        """,  # noqa: S608
         {"with_lines": list(with_lines)},
     )
     counted = connection.execute("FROM compared SELECT verdict, count(*) GROUP BY verdict").fetchall()
@@ -192,13 +192,13 @@ def _kept_out(lake: LakeStorage, contract: TableContract, rule: SumsLines) -> pa
     """System and number of the rows of which a line is in quarantine."""
     import pyarrow as pa
 
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, str]] = []
     for table in rule.tables:
         lines, column = TABLES[table], line_reference(contract, table)
-        quarantine = Quarantine(lake, lines)
-        names = {SourceSystem.DATABASE: column}
+        names = [(SourceSystem.DATABASE, column)]
         if feed := lines.csv_feed:
-            names |= {SourceSystem.CSV: name for name, of in feed.table_column.items() if of == column}
-        for system, name in names.items():
-            found += [{"system": str(system), "number": value} for value in quarantine.values(system, name)]
+            names += [(SourceSystem.CSV, name) for name, of in feed.table_column.items() if of == column]
+        for system, name in names:
+            values = Quarantine(lake, lines).values(system, name)
+            found += [{"system": str(system), "number": value} for value in values]
     return pa.Table.from_pylist(found, schema=pa.schema({"system": pa.string(), "number": pa.string()}))

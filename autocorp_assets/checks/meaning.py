@@ -17,6 +17,8 @@ class Question(StrEnum):
     """Is every row there that should be?"""
     CORRECT = "correct"
     """Are the rows that are there right?"""
+    FIT = "fit"
+    """Can the table be read and written at its usual cost?"""
 
 
 class Occasion(StrEnum):
@@ -25,7 +27,9 @@ class Occasion(StrEnum):
     EACH_CURATION = "with each run that curates the table, on what the run changed"
     EACH_REPLICATION = "with each run that waits for replication (`autocorp sync`), on the newest files"
     EACH_TRANSFER = "with each transfer of exports, on the newest file"
+    EACH_LOOK = "every few minutes, from what replication says of itself"
     HOURLY = "every hour, over the whole table"
+    WEEKLY = "on Sunday night, over everything"
 
 
 ERROR = "error"

@@ -64,11 +64,6 @@ def last_evaluated(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> LastE
 
 def told_again(last: dg.AssetCheckEvaluation, materialization: dg.EventLogRecord) -> dg.AssetCheckEvaluation:
     """The same result, of another materialisation."""
-    # It has no public name. Without it Dagster compares times, of which SQLite keeps whole seconds.
-    from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-        AssetCheckEvaluationTargetMaterializationData as Target,
-    )
-
     return dg.AssetCheckEvaluation(
         asset_key=last.asset_key,
         check_name=last.check_name,
@@ -76,9 +71,40 @@ def told_again(last: dg.AssetCheckEvaluation, materialization: dg.EventLogRecord
         severity=last.severity,
         description=last.description,
         metadata=last.metadata,
-        target_materialization_data=Target(
-            storage_id=materialization.storage_id, run_id=materialization.run_id, timestamp=materialization.timestamp
-        ),
+        target_materialization_data=_target(materialization),
+    )
+
+
+def report_result(instance: dg.DagsterInstance, result: dg.AssetCheckResult) -> None:
+    """Have Dagster know a result without a run. It names its asset and its check."""
+    asset, check = result.asset_key, result.check_name
+    if asset is None or check is None:
+        message = f"the result {result} does not name its asset and its check"
+        raise ValueError(message)
+    materialized = instance.fetch_materializations(asset, limit=1).records
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=asset,
+        check_name=check,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+        target_materialization_data=_target(materialized[0]) if materialized else None,
+    )
+    instance.report_runless_asset_event(evaluation)
+
+
+def _target(materialization: dg.EventLogRecord) -> Any:
+    """Of a check's result: the materialisation that it is of.
+
+    It has no public name. Without it Dagster compares times, of which SQLite keeps whole seconds.
+    """
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+        AssetCheckEvaluationTargetMaterializationData,
+    )
+
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=materialization.storage_id, run_id=materialization.run_id, timestamp=materialization.timestamp
     )
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autocorp_assets.contracts import TABLE_BY_FEED, TABLES
-from autocorp_assets.contracts.model import REQUIRED, Column, References, Repeats, SumsLines, SumsTo, TableContract, Unique
+from autocorp_assets.contracts.model import (
+    REQUIRED,
+    Column,
+    References,
+    Repeats,
+    SumsLines,
+    SumsTo,
+    TableContract,
+    Unique,
+)
 from autocorp_assets.settings import PROJECT_FOLDER
 
 if TYPE_CHECKING:
