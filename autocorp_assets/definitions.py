@@ -19,6 +19,7 @@ from autocorp_assets.automation.conditions import (
 )
 from autocorp_assets.automation.forgetting import forgetting_sensor
 from autocorp_assets.automation.freshness import freshness_sensor
+from autocorp_assets.automation.lag import lag_sensor
 from autocorp_assets.automation.metrics import platform_metrics_sensor
 from autocorp_assets.automation.pace import pace_of
 from autocorp_assets.automation.raw_crawler import raw_crawler_sensor
@@ -34,6 +35,8 @@ from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.curated import VERDICTS, check_specs
+from autocorp_assets.checks.lag import lag_checks
+from autocorp_assets.checks.order_arithmetic import order_arithmetic_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
@@ -82,7 +85,7 @@ def definitions(
             ),
             view_assets(condition=view_condition(table_verdicts())),
         ],
-        asset_checks=apart if scheduled_checks else [],
+        asset_checks=[*apart, lag_checks(TABLES)] if scheduled_checks else [],
         sensors=[
             raw_arrivals_sensor(
                 TABLES,
@@ -99,6 +102,7 @@ def definitions(
             freshness_sensor(
                 TABLES.values(), [*own_checks, *apart_keys], ui_url=settings.ui_url, pace=pace_of(settings)
             ),
+            *([lag_sensor(TABLES.values(), pace=pace_of(settings))] if scheduled_checks else []),
             # Of a shared instance the runs' processes are on other machines.
             *([] if settings.shared_dagster_home else [dead_runs]),
             run_failures_sensor(settings.ui_url),
@@ -128,6 +132,7 @@ def checks_apart(settings: Settings) -> list[dg.AssetChecksDefinition]:
         *reference_checks(TABLES, condition=hourly),
         *unique_key_checks(TABLES, condition=hourly),
         *whole_table_rule_checks(TABLES, condition=hourly),
+        *order_arithmetic_checks(TABLES, condition=hourly),
         catalog_checks(TABLES, condition=hourly),
         *reconciliation_checks(TABLES),
         *up_to_date_checks(TABLES, ui_url=settings.ui_url, condition=hourly),

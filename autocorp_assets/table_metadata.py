@@ -23,6 +23,7 @@ from autocorp_assets.contracts.model import (
     NotBefore,
     OneOf,
     References,
+    SumsLines,
     SumsTo,
     TableContract,
     TableRule,
@@ -60,6 +61,9 @@ def table_rule_text(rule: TableRule) -> str:
     match rule:
         case SumsTo(total=total, parts=parts):
             return f"`{total}` is {' + '.join(f'`{part}`' for part in parts)}, to the cent"
+        case SumsLines(total=total, amount=amount, tables=tables):
+            lines = " and ".join(f"`{table}`" for table in tables)
+            return f"`{total}` is the sum of `{amount}` over its rows in {lines}, to the cent"
         case References(column=column, to_table=table, to_column=to_column):
             return f"`{column}` is a `{to_column}` of `{table}`"
         case Unique(columns=columns):

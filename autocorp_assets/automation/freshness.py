@@ -26,8 +26,8 @@ from autocorp_assets.automation.completeness import (
 )
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.automation.staleness import Decision, Memory, Standing, age_text, decide
-from autocorp_assets.automation.up_to_date import changed_verdicts
-from autocorp_assets.checks.results import told_without_a_run
+from autocorp_assets.automation.up_to_date import Moment, changed_verdicts
+from autocorp_assets.checks.results import report_result, told_without_a_run
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.resources.ports import Alerts, Replication, ReplicationState
 
@@ -94,8 +94,9 @@ def freshness_sensor(
         found = look(context.instance, tables, state, memory, pace=pace, now=now, looked_at=looked)
         for beat in found.heartbeats.values():
             report_heartbeat(context.instance, beat, keys)
-        for shown in changed_verdicts(context.instance, found.standings, found.records, state, ui_url=ui_url, now=now):
-            context.instance.report_runless_asset_event(shown)
+        moment = Moment(now=now, state=state, looked_at=looked, ui_url=ui_url)
+        for shown in changed_verdicts(context.instance, found.standings, found.records, moment):
+            report_result(context.instance, shown)
         for subject, text in messages(context.instance, found, state, ui_url=ui_url, now=now):
             alerts.send(subject=subject, text=text)
         return dg.SensorResult(skip_reason=found.told(now), cursor=found.decision.memory.to_json())

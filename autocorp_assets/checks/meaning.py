@@ -19,6 +19,8 @@ class Question(StrEnum):
     """Is every row there that should be?"""
     CORRECT = "correct"
     """Are the rows that are there right?"""
+    FIT = "fit"
+    """Can the table be read and written at its usual cost?"""
 
 
 class Occasion(StrEnum):
@@ -28,7 +30,9 @@ class Occasion(StrEnum):
     EACH_REPLICATION = "with each run that waits for replication (`autocorp sync`), on the newest files"
     EACH_TRANSFER = "with each transfer of exports, on the newest file"
     ALL_THE_TIME = "twice a minute, by sensor `freshness`, which tells of it when it changes"
+    EACH_LOOK = "every few minutes, from what replication says of itself"
     HOURLY = "every hour, over the whole table"
+    WEEKLY = "on Sunday night, over everything"
 
 
 ERROR = "error"

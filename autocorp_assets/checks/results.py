@@ -166,19 +166,23 @@ def told_again(last: LastEvaluation, materialization: dg.EventLogRecord | None =
     )
 
 
-def told_of(
-    key: dg.AssetCheckKey, result: dg.AssetCheckResult, materialization: dg.EventLogRecord
-) -> dg.AssetCheckEvaluation:
-    """The result of a check that was found outside of a run."""
-    return dg.AssetCheckEvaluation(
-        asset_key=key.asset_key,
-        check_name=key.name,
+def report_result(instance: dg.DagsterInstance, result: dg.AssetCheckResult) -> None:
+    """Have Dagster know a result without a run. It names its asset and its check."""
+    asset, check = result.asset_key, result.check_name
+    if asset is None or check is None:
+        message = f"the result {result} does not name its asset and its check"
+        raise ValueError(message)
+    materialized = instance.fetch_materializations(asset, limit=1).records
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=asset,
+        check_name=check,
         passed=result.passed,
         severity=result.severity,
         description=result.description,
         metadata=result.metadata,
-        target_materialization_data=_target(materialization),
+        target_materialization_data=_target(materialized[0]) if materialized else None,
     )
+    instance.report_runless_asset_event(evaluation)
 
 
 def _target(materialization: dg.EventLogRecord) -> AssetCheckEvaluationTargetMaterializationData:

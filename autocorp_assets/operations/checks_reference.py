@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autocorp_assets.contracts import TABLE_BY_FEED, TABLES
-from autocorp_assets.contracts.model import REQUIRED, Column, References, Repeats, SumsTo, TableContract, Unique
+from autocorp_assets.contracts.model import (
+    REQUIRED,
+    Column,
+    References,
+    Repeats,
+    SumsLines,
+    SumsTo,
+    TableContract,
+    Unique,
+)
 from autocorp_assets.settings import PROJECT_FOLDER
 
 if TYPE_CHECKING:
@@ -118,6 +127,14 @@ def _rules(contract: TableContract) -> Iterator[str]:
             case SumsTo(total=total):
                 fate = _csv_fate(contract, contract.column_by_name[total])
                 yield from _row(text, "error (`rules`)", f"{MIRRORED} by `rules`", fate)
+            case SumsLines():
+                flagged = f"{KEPT} by `order_arithmetic`"
+                yield from _row(
+                    text,
+                    "warning (`order_arithmetic`)",
+                    flagged,
+                    f"{flagged}, once its lines are delivered" if contract.csv_feed else NO_EXPORT,
+                )
             case References():
                 flagged = f"{KEPT} by `references`"
                 yield from _row(

@@ -18,8 +18,8 @@ from autocorp_assets.automation.completeness import read_record
 from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages, report_heartbeat
 from autocorp_assets.automation.pace import AWS, LOCAL, Pace
 from autocorp_assets.automation.staleness import Memory
-from autocorp_assets.automation.up_to_date import changed_verdicts, check_key, up_to_date_checks
-from autocorp_assets.checks.results import last_evaluations
+from autocorp_assets.automation.up_to_date import Moment, changed_verdicts, check_key, up_to_date_checks
+from autocorp_assets.checks.results import last_evaluations, report_result
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.resources.log_alerts import LogAlerts
@@ -101,10 +101,9 @@ class World:
         with freeze_time(self.now):
             for beat in found.heartbeats.values():
                 report_heartbeat(self.instance, beat, [RULES, check_key("auto_parts")])
-            for shown in changed_verdicts(
-                self.instance, found.standings, found.records, state, ui_url=UI, now=self.now
-            ):
-                self.instance.report_runless_asset_event(shown)
+            moment = Moment(now=self.now, state=state, looked_at=None, ui_url=UI)
+            for shown in changed_verdicts(self.instance, found.standings, found.records, moment):
+                report_result(self.instance, shown)
         self.beats += found.heartbeats.values()
         self.memory, self.told = found.decision.memory, found.told(self.now)
 
