@@ -3,29 +3,18 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
-from pydantic import Field
 
 from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
 from autocorp_assets.checks.curated import check_specs
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.failures import raise_for_bad
 from autocorp_assets.curated.reports import Reports, Results
+from autocorp_assets.curated.requests import CURATE, CurateConfig, ReplayConfig
 from autocorp_assets.curated.specs import curated_spec
+from autocorp_assets.lake.selection import SelectionError, describe_selected, selected_files
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.ports import Catalog, JobRunner, Query, Replication
 from spark_jobs.plan import TablePlan
-
-
-class CurateConfig(dg.Config):
-    """What may be set for one run."""
-
-    again: dict[str, list[str]] = Field(
-        default={},
-        description=(
-            "By table, raw files (paths below the lake's root) to judge once more although they were applied: after "
-            "a rule was mended, say. Newer changes of the rows in them stay newer."
-        ),
-    )
 
 
 def curated_tables(
@@ -45,7 +34,7 @@ def curated_tables(
     """
 
     @dg.multi_asset(
-        name="curate",
+        name=CURATE,
         specs=[curated_spec(contract, condition=condition) for contract in contracts.values()],
         check_specs=[spec for contract in contracts.values() for spec in check_specs(contract)],
         can_subset=True,
@@ -63,7 +52,9 @@ def curated_tables(
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
-            plans = lake.pending_plans((contract.name for contract in selected), again=config.again)
+            again = judged_again(context, lake, config.replay) if config.replay else {}
+            selected = [contract for contract in selected if not config.replay or contract.name in again]
+            plans = lake.pending_plans((contract.name for contract in selected), again=again)
             pending = [plan for plan in plans.values() if not plan.is_empty]
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
@@ -80,6 +71,22 @@ def curated_tables(
             raise uncatalogued
 
     return curate
+
+
+def judged_again(
+    context: dg.AssetExecutionContext, lake: LakeStorage, replay: ReplayConfig
+) -> Mapping[str, Sequence[str]]:
+    """By table, the raw files that the operator wants to be judged once more.
+
+    Raises:
+        dg.Failure: nothing is selected; its text says what there is.
+    """
+    try:
+        found = selected_files(lake, replay.selection())
+    except SelectionError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    context.log.info(describe_selected(found))
+    return found
 
 
 def describe_pending(pending: Sequence[TablePlan]) -> str:

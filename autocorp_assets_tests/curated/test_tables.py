@@ -251,6 +251,26 @@ def test_the_tail_of_a_long_log_is_its_end(tmp_path):
     assert len(tail(log).splitlines()) == 40
 
 
+def test_a_replay_judges_again_what_is_selected_and_leaves_other_tables_alone(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    load(platform.lake, TABLES["service"], SERVICES, generation=2)
+
+    again = platform.curate("auto_parts", "service", replay={"tables": ["auto_parts"], "until": "2026-01-02"})
+
+    assert again.success
+    assert [(name, found["rows_applied"]) for name, found in materialised(again).items()] == [("auto_parts", 2)]
+
+
+def test_a_replay_of_nothing_fails_and_says_what_there_is(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+
+    result = platform.curate("auto_parts", replay={"tables": ["auto_parts"], "since": "2026-01-03"})
+
+    assert not result.success
+    assert "there are auto_parts: 1 of database from 2026-01-02 to 2026-01-02" in failure(result)
+
+
 class Entries:
     """A catalog that remembers what it was told, and may refuse."""
 
