@@ -37,6 +37,7 @@ from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.curated import VERDICTS, check_specs
 from autocorp_assets.checks.lag import lag_checks
 from autocorp_assets.checks.order_arithmetic import order_arithmetic_checks
+from autocorp_assets.checks.raw import raw_table_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
@@ -69,7 +70,7 @@ def definitions(
 
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
-    apart = checks_apart(settings)
+    apart, of_raw = checks_apart(settings), raw_table_checks(TABLES, condition=scheduled_check(HOURLY))
     apart_keys = [key for check in apart for key in check.check_keys]
     own_checks = [spec.key for contract in TABLES.values() for spec in check_specs(contract)]
     window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
@@ -86,7 +87,7 @@ def definitions(
             ),
             view_assets(condition=view_condition(table_verdicts())),
         ],
-        asset_checks=[*apart, lag_checks(TABLES)] if scheduled_checks else [],
+        asset_checks=[of_raw, *([*apart, lag_checks(TABLES)] if scheduled_checks else [])],
         sensors=[
             raw_arrivals_sensor(
                 TABLES,
@@ -98,7 +99,7 @@ def definitions(
             *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
             view_sensor(),
-            *([scheduled_checks_sensor(apart)] if scheduled_checks else []),
+            *([scheduled_checks_sensor([of_raw, *apart])] if scheduled_checks else []),
             replication_status,
             freshness_sensor(
                 TABLES.values(), [*own_checks, *apart_keys], ui_url=settings.ui_url, pace=pace_of(settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from autocorp_assets.asset_keys import curated_key, raw_feed_key
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.definitions import defs, table_verdicts
 from autocorp_assets.query.view_files import view_files
@@ -104,6 +105,15 @@ def test_curated_tables_share_one_writer_and_follow_their_inputs():
         assert graph.get(key).pools == {"lake_writer"}
 
 
+def test_every_check_is_made_without_anybody_asking():
+    """With a run of its asset that is asked for by news, at its times, or by a sensor."""
+    graph = defs.resolve_asset_graph()
+    with_runs = [key for key in graph.asset_check_keys if graph.get(key).automation_condition is None]
+    with_news = {*(curated_key(table) for table in TABLES), *(raw_feed_key(feed) for feed in FEEDS)}
+
+    assert {key.name for key in with_runs if key.asset_key not in with_news} == {"lag"}, "sensor replication_lag"
+
+
 def test_every_sensor_runs_by_itself_and_often():
     ticks = {}
     for sensor in defs.get_repository_def().sensor_defs:
@@ -114,6 +124,7 @@ def test_every_sensor_runs_by_itself_and_often():
     assert ticks["freshness"] == 30
     assert ticks.pop("view_news") == 60, "at most one run a minute"
     assert ticks.pop("whole_table_checks") == 60
+    assert ticks.pop("replication_lag") == 60
     assert ticks.pop("forget_old_runs") == 3600
     assert all(0 < seconds <= 30 for seconds in ticks.values())
     assert all(ticks[name] <= 5 for name in ("raw_arrivals", "csv_arrivals", "curate_news"))

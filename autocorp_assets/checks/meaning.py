@@ -27,7 +27,7 @@ class Occasion(StrEnum):
     """When a check runs."""
 
     EACH_CURATION = "with each run that curates the table, on what the run changed"
-    EACH_REPLICATION = "with each run that waits for replication (`autocorp sync`), on the newest files"
+    NEWEST_FILES = "every hour and with each `autocorp sync`, on the newest files"
     EACH_TRANSFER = "with each transfer of exports, on the newest file"
     ALL_THE_TIME = "twice a minute, by sensor `freshness`, which tells of it when it changes"
     EACH_LOOK = "every few minutes, from what replication says of itself"
