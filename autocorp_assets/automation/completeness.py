@@ -18,7 +18,7 @@ from autocorp_assets.contracts.model import ServiceLevel, TableContract
 from autocorp_assets.resources.ports import Replication, ReplicationError, ReplicationState
 
 RAW_SENSOR = "raw_arrivals"
-GOOD_TICKS = (TickStatus.SKIPPED, TickStatus.SUCCESS)
+GOOD_TICKS = [TickStatus.SKIPPED, TickStatus.SUCCESS]
 COMPLETE_UNTIL = "complete_until"
 """Metadata of a heartbeat, and of no other materialisation."""
 

@@ -11,10 +11,18 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    TickData,
+    TickStatus,
+)
 from dagster._core.test_utils import freeze_time
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
-from autocorp_assets.automation.completeness import read_record
+from autocorp_assets.automation.completeness import raw_looked_at, read_record
 from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages, report_heartbeat
 from autocorp_assets.automation.pace import AWS, LOCAL, Pace
 from autocorp_assets.automation.staleness import Memory
@@ -201,6 +209,32 @@ def test_what_nobody_looks_at_is_not_known_to_be_quiet(world):
     assert "sensor `raw_arrivals` is off or fails" in told
     assert "replication" not in told.lower()
     assert world.shown_age() < 2
+
+
+def test_a_look_at_raw_counts_by_its_last_tick_that_did_not_fail():
+    location = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1)  # ty: ignore[abstract-class-instantiation]
+    origin = RemoteInstigatorOrigin(
+        repository_origin=RemoteRepositoryOrigin(location, "__repository__"), instigator_name="raw_arrivals"
+    )
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE)
+    with dg.instance_for_test() as instance:
+        before = raw_looked_at(instance)
+        instance.add_instigator_state(state)
+        unticked = raw_looked_at(instance)
+        for at, status in ((10.0, TickStatus.SKIPPED), (20.0, TickStatus.SKIPPED), (30.0, TickStatus.STARTED)):
+            data = TickData(
+                instigator_origin_id=state.instigator_origin_id,
+                instigator_name="raw_arrivals",
+                instigator_type=InstigatorType.SENSOR,
+                status=status,
+                timestamp=at,
+                selector_id=state.selector_id,
+                run_ids=[],
+            )
+            instance.create_tick(data)
+
+        assert (before, unticked) == (None, None)
+        assert raw_looked_at(instance) == datetime.fromtimestamp(20, UTC)
 
 
 def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():
