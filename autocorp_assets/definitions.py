@@ -15,6 +15,7 @@ from autocorp_assets.automation.conditions import (
     curated_sensor,
     scheduled_check,
     scheduled_checks_sensor,
+    weekly_reconciliation,
 )
 from autocorp_assets.automation.freshness import freshness_sensor
 from autocorp_assets.automation.lag import lag_sensor
@@ -27,6 +28,7 @@ from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.curated import VERDICTS
+from autocorp_assets.checks.full_reconciliation import full_reconciliation_checks
 from autocorp_assets.checks.lag import lag_checks
 from autocorp_assets.checks.order_arithmetic import order_arithmetic_checks
 from autocorp_assets.checks.reconciliation import reconciliation_checks
@@ -56,6 +58,7 @@ def definitions(
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
     whole_table = whole_table_checks() if scheduled_checks else []
+    full = full_reconciliation_checks(TABLES) if scheduled_checks else []
     window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
     is_aws = settings.deployment == "aws"
     return dg.Definitions(
@@ -67,14 +70,14 @@ def definitions(
             curated_tables(TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window)),
             view_assets(condition=view_condition(table_verdicts())),
         ],
-        asset_checks=[*whole_table, lag_checks(TABLES)] if scheduled_checks else [],
+        asset_checks=[*whole_table, *full, *([lag_checks(TABLES)] if scheduled_checks else [])],
         sensors=[
             raw_arrivals_sensor(TABLES, pace=pace_of(settings)),
             transfer_sensor(FEEDS, pace=pace_of(settings)),
             *([ended_transfers_sensor(FEEDS)] if is_aws else []),
             curated_sensor(),
             view_sensor(),
-            *([scheduled_checks_sensor(whole_table)] if whole_table else []),
+            *([scheduled_checks_sensor([*whole_table, *full])] if scheduled_checks else []),
             replication_status,
             freshness_sensor(TABLES.values(), ui_url=settings.ui_url, pace=pace_of(settings)),
             *([lag_sensor(TABLES.values(), pace=pace_of(settings))] if scheduled_checks else []),
@@ -83,7 +86,7 @@ def definitions(
             run_failures_sensor(settings.ui_url),
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
-        schedules=[hourly_transfers()] if is_aws else [],
+        schedules=[*([weekly_reconciliation(full)] if full else []), *([hourly_transfers()] if is_aws else [])],
         resources=resources or deployment_resources(settings),
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
