@@ -16,6 +16,7 @@ from autocorp_assets.automation.conditions import (
     curated_sensor,
     scheduled_check,
     scheduled_checks_sensor,
+    weekly_reconciliation,
 )
 from autocorp_assets.automation.forgetting import forgetting_sensor
 from autocorp_assets.automation.freshness import freshness_sensor
@@ -35,6 +36,7 @@ from autocorp_assets.automation.watch import dead_runs, replication_status
 from autocorp_assets.checks.accounting import accounting_checks
 from autocorp_assets.checks.catalog import catalog_checks
 from autocorp_assets.checks.curated import VERDICTS, check_specs
+from autocorp_assets.checks.full_reconciliation import full_reconciliation_checks
 from autocorp_assets.checks.lag import lag_checks
 from autocorp_assets.checks.order_arithmetic import order_arithmetic_checks
 from autocorp_assets.checks.raw import raw_table_checks
@@ -70,7 +72,8 @@ def definitions(
 
     Without `scheduled_checks`, a run that selects tables does not select the checks of whole tables with them.
     """
-    apart, of_raw = checks_apart(settings), raw_table_checks(TABLES, condition=scheduled_check(HOURLY))
+    full = full_reconciliation_checks(TABLES)
+    apart, of_raw = [*checks_apart(settings), *full], raw_table_checks(TABLES, condition=scheduled_check(HOURLY))
     apart_keys = [key for check in apart for key in check.check_keys]
     own_checks = [spec.key for contract in TABLES.values() for spec in check_specs(contract)]
     window = settings.aws.curate_every_minutes if settings.deployment == "aws" else None
@@ -112,7 +115,10 @@ def definitions(
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
         jobs=[replay_job(TABLES.values())],
-        schedules=[hourly_transfers() if is_aws else missed_transfers(FEEDS)],
+        schedules=[
+            hourly_transfers() if is_aws else missed_transfers(FEEDS),
+            *([weekly_reconciliation(full)] if scheduled_checks else []),
+        ],
         resources=deployed,
         loggers=loggers,
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.

@@ -119,6 +119,10 @@ class Quarantine:
         """Number of rows by file."""
         return dict(self._ask("SELECT file, count(*) FROM now GROUP BY file ORDER BY file"))
 
+    def positions(self) -> dict[str, list[int]]:
+        """Where the rows lie, by file."""
+        return dict(self._ask("SELECT file, list(position) FROM now GROUP BY file"))
+
     def values(self, system: SourceSystem, name: str) -> set[str]:
         """What the rows of one source system hold under a name of the source, trimmed; rows that hold nothing are left
         out, as are those that could not be cut into cells.
