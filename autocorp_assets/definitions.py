@@ -30,7 +30,7 @@ from autocorp_assets.checks.reconciliation import reconciliation_checks
 from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
-from autocorp_assets.curated.requests import replay_job
+from autocorp_assets.curated.requests import rebuild_job, replay_job
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments import deployment_resources
 from autocorp_assets.raw.csv import raw_feed
@@ -80,7 +80,7 @@ def definitions(
             run_failures_sensor(settings.ui_url),
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
-        jobs=[replay_job(TABLES.values())],
+        jobs=[replay_job(TABLES.values()), rebuild_job(TABLES.values())],
         schedules=[hourly_transfers()] if is_aws else [],
         resources=resources or deployment_resources(settings),
         loggers=loggers,
