@@ -45,7 +45,7 @@ from autocorp_assets.checks.references import reference_checks
 from autocorp_assets.checks.unique_keys import unique_key_checks
 from autocorp_assets.checks.whole_table_rules import whole_table_rule_checks
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
-from autocorp_assets.curated.requests import replay_job
+from autocorp_assets.curated.requests import rebuild_job, replay_job
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.deployments import deployment_resources
 from autocorp_assets.raw.csv import raw_feed
@@ -114,7 +114,7 @@ def definitions(
             forgetting_sensor(owns_files=not settings.shared_dagster_home),
             *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
-        jobs=[replay_job(TABLES.values())],
+        jobs=[replay_job(TABLES.values()), rebuild_job(TABLES.values())],
         schedules=[
             hourly_transfers() if is_aws else missed_transfers(FEEDS),
             *([weekly_reconciliation(full)] if scheduled_checks else []),

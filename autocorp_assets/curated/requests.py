@@ -15,7 +15,8 @@ from autocorp_assets.lake.selection import Selection
 CURATE = "curate"
 """Name of the op that writes curated tables."""
 REPLAY = "replay"
-"""Name of the job, and of the op's config."""
+REBUILD = "rebuild"
+"""Names of jobs, and of the op's config."""
 
 
 class ReplayConfig(dg.Config):
@@ -50,8 +51,22 @@ class ReplayConfig(dg.Config):
         )
 
 
+class RebuildConfig(dg.Config):
+    """Tables to be made anew from all that raw has, each in one commit that takes the place of the whole table."""
+
+    tables: list[str] = Field(default=[], description='Tables, such as ["sales_order"].')
+    without_missing: bool = Field(
+        default=False,
+        description="Rebuild also where raw has lost files from which the table was made; their rows are lost then.",
+    )
+
+
 class CurateConfig(dg.Config):
     """What may be set for one run; with nothing set, a run takes in what is new."""
+
+    rebuild: RebuildConfig | None = Field(
+        default=None, description="Tables to make anew from raw. Other tables are left alone."
+    )
 
     replay: ReplayConfig | None = Field(
         default=None, description="Raw files to judge again: after a rule was mended, say. Other tables are left alone."
@@ -69,6 +84,20 @@ def replay_job(contracts: Iterable[TableContract]) -> dg.UnresolvedAssetJobDefin
             '(`tables: ["sales_order"]` alone is all of its files), a feed (`feed: "sales_orders"`, or `"database"`), '
             'days (`since: "2024-11-18"`, `until: "2024-11-20"`), or files by name. Conditions narrow each other. '
             "The same as `autocorp replay`."
+        ),
+    )
+
+
+def rebuild_job(contracts: Iterable[TableContract]) -> dg.UnresolvedAssetJobDefinition:
+    """The job whose launchpad asks which tables to make anew."""
+    return dg.define_asset_job(
+        REBUILD,
+        selection=curated_with_checks(contracts),
+        config=curate_config({REBUILD: RebuildConfig().model_dump()}),
+        description=(
+            "Make tables anew from all that raw has, without stopping the stream. In the Launchpad, say which: "
+            '`tables: ["sales_order"]`. Readers see the table as it was until one commit takes its place; earlier '
+            "versions stay. The same as `autocorp rebuild`."
         ),
     )
 

@@ -9,9 +9,10 @@ from autocorp_assets.checks.curated import check_specs
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.failures import raise_for_bad
 from autocorp_assets.curated.reports import Reports, Results
-from autocorp_assets.curated.requests import CURATE, CurateConfig, ReplayConfig
+from autocorp_assets.curated.requests import CURATE, CurateConfig, RebuildConfig
 from autocorp_assets.curated.specs import curated_spec
-from autocorp_assets.lake.selection import SelectionError, describe_selected, selected_files
+from autocorp_assets.lake.rebuilding import RebuildError, plan_rebuild
+from autocorp_assets.lake.selection import Selection, SelectionError, describe_selected, selected_files
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.ports import Catalog, JobRunner, Query, Replication
 from spark_jobs.plan import TablePlan
@@ -52,9 +53,8 @@ def curated_tables(
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
-            again = judged_again(context, lake, config.replay) if config.replay else {}
-            selected = [contract for contract in selected if not config.replay or contract.name in again]
-            plans = lake.pending_plans((contract.name for contract in selected), again=again)
+            plans = plans_of(context, config, lake, [contract.name for contract in selected])
+            selected = [contract for contract in selected if contract.name in plans]
             pending = [plan for plan in plans.values() if not plan.is_empty]
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
@@ -73,24 +73,48 @@ def curated_tables(
     return curate
 
 
-def judged_again(
-    context: dg.AssetExecutionContext, lake: LakeStorage, replay: ReplayConfig
-) -> Mapping[str, Sequence[str]]:
-    """By table, the raw files that the operator wants to be judged once more.
+def plans_of(
+    context: dg.AssetExecutionContext, config: CurateConfig, lake: LakeStorage, tables: Sequence[str]
+) -> Mapping[str, TablePlan]:
+    """What the run does to each of the tables that it concerns.
 
     Raises:
-        dg.Failure: nothing is selected; its text says what there is.
+        dg.Failure: what the operator asks for cannot be done; its text says why, and what there is.
     """
     try:
-        found = selected_files(lake, replay.selection())
+        if config.rebuild:
+            return rebuild_plans(config.rebuild, lake, tables)
+        if not config.replay:
+            return lake.pending_plans(tables)
+        again = selected_files(lake, config.replay.selection())
     except SelectionError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    context.log.info(describe_selected(found))
-    return found
+    context.log.info(describe_selected(again))
+    return lake.pending_plans([table for table in tables if table in again], again=again)
+
+
+def rebuild_plans(rebuild: RebuildConfig, lake: LakeStorage, tables: Sequence[str]) -> Mapping[str, TablePlan]:
+    """Plans that make tables anew.
+
+    Raises:
+        SelectionError: there is no such table.
+        dg.Failure: raw has lost files of some; nothing is done to any then.
+    """
+    plans, errors = {}, {}
+    for table in Selection(tables=tuple(rebuild.tables)).table_names():
+        if table in tables:
+            try:
+                plans[table] = plan_rebuild(lake, table, without_missing=rebuild.without_missing)
+            except RebuildError as error:
+                errors[table] = str(error)
+    if errors:
+        raise dg.Failure(description="\n".join(errors.values()), metadata={"errors": errors}, allow_retries=False)
+    return plans
 
 
 def describe_pending(pending: Sequence[TablePlan]) -> str:
     """The work ahead, in one line."""
     if not pending:
         return "nothing pending: every raw file has been applied"
-    return "pending: " + ", ".join(f"{plan.table} ({len(plan.files)} files)" for plan in pending)
+    told = (f"{plan.table} ({len(plan.files):,} files{', from nothing' * plan.from_nothing})" for plan in pending)
+    return f"pending: {', '.join(told)}"

@@ -16,9 +16,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.contracts.model import CsvFeed
 from autocorp_assets.contracts.raw_format import (
     CHANGE_FILE,
     LOAD_MANIFESTS,
+    SUPERSEDED_DELIVERIES,
     TRANSFER_RECEIPTS,
     feed_prefix,
     table_prefix,
@@ -27,6 +29,7 @@ from autocorp_assets.lake.change_sequences import first_sequence
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.snapshots import Head, read_head
 from spark_jobs.checkpoint import Checkpoint
+from spark_jobs.from_nothing import KeptAside
 from spark_jobs.look_back import day_before
 from spark_jobs.pending import earliest_day, pending, refold_from, unapplied
 from spark_jobs.plan import ChangeFile, Delivery, LoadManifest, TablePlan
@@ -147,6 +150,25 @@ class LakeStorage:
                 return delivery
         return None
 
+    def kept_aside(self, feed: CsvFeed) -> list[KeptAside]:
+        """Content of the feed's files that corrected ones have replaced, by path."""
+        found = []
+        for file in self.raw_files(f"{SUPERSEDED_DELIVERIES}/{feed.name}"):
+            # In S3 the content's name may hold a hyphen itself.
+            etag, _, date = file.name.rpartition(f"-{feed.name}-")
+            name = f"{feed.name}-{date}"
+            if match := feed.file_pattern().fullmatch(name):
+                content = KeptAside(
+                    path=file.path,
+                    delivered_as=f"{feed_prefix(feed.name)}/{name}",
+                    day=match[1],
+                    etag=etag,
+                    size=file.size,
+                    replaced=file.modified,
+                )
+                found.append(content)
+        return found
+
     def _delivered(self, feed: str) -> list[tuple[RawFile, str]]:
         """Exports with the path of their receipt, by date. Only of the folder itself: receipts know no folders."""
         receipts = {file.name: file.path for file in self._list(f"{TRANSFER_RECEIPTS}/{feed}")}
@@ -186,6 +208,8 @@ class LakeStorage:
     def _pending_plan(
         self, table: str, head: Head | None, manifests: list[LoadManifest], again: Collection[str]
     ) -> TablePlan:
+        if head is None and (lost := self._plan_of_lost(table)):
+            return lost
         contract = TABLES[table]
         checkpoint = head.checkpoint if head else None
         listed_at = datetime.now(UTC)
@@ -201,6 +225,11 @@ class LakeStorage:
             first_sequences=first_sequences,
             again=again,
         )
+
+    def _plan_of_lost(self, table: str) -> TablePlan | None:
+        from autocorp_assets.lake.rebuilding import plan_of_lost_table  # it reads the audit, which reads through us
+
+        return plan_of_lost_table(self, table)
 
     def _changes(
         self, table: str, known: Checkpoint, manifests: list[LoadManifest], again: Collection[str]

@@ -1,9 +1,9 @@
-"""Raw files judged again: after a rule or a file was mended, or when an account is missing."""
+"""Raw files judged again, and tables made anew from raw."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,36 @@ def replay(
     # A mistake is told before anything runs; the run itself selects again, since raw goes on.
     tables = list(selected_files(LakeStorage(settings.lake), selection))
     config = {REPLAY: ReplayConfig.of(selection).model_dump()}
+    return sync(settings, tables, curate=config, on_progress=on_progress)
+
+
+def rebuild(
+    settings: Settings,
+    tables: Sequence[str],
+    *,
+    without_missing: bool = False,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> SyncReport:
+    """Makes tables anew from all that raw has, in one pass through the Dagster instance.
+
+    Args:
+        settings: of the deployment.
+        tables: their names.
+        without_missing: also where raw has lost files from which a table was made.
+        on_progress: takes one line for the operator.
+
+    Raises:
+        SelectionError: there is no such table.
+        RebuildError: raw has lost files of one; nothing was done.
+    """
+    from autocorp_assets.curated.requests import REBUILD, RebuildConfig
+    from autocorp_assets.lake.rebuilding import plan_rebuild
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.operations.sync import sync
+
+    for table in Selection(tables=tuple(tables)).table_names():
+        plan_rebuild(LakeStorage(settings.lake), table, without_missing=without_missing)
+    config = {REBUILD: RebuildConfig(tables=list(tables), without_missing=without_missing).model_dump()}
     return sync(settings, tables, curate=config, on_progress=on_progress)
 
 

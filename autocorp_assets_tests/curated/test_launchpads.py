@@ -1,6 +1,6 @@
 """What an operator launches in the UI: through GraphQL, with the config that the Launchpad begins with."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,15 +53,15 @@ class Ui:
         assert run is not None
         return run
 
-    def materialised(self, run: dg.DagsterRun) -> dict[str, int]:
-        """Rows applied by table."""
-        entries = self.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        found = [entry.dagster_event.step_materialization_data.materialization for entry in entries]
-        return {one.asset_key.path[-1]: one.metadata["rows_applied"].value for one in found}
+    def data_versions(self, run: dg.DagsterRun) -> dict[str, str | None]:
+        """Of the tables that the run materialised."""
+        events = [entry.dagster_event for entry in self.instance.all_logs(run.run_id)]
+        found = [event.materialization for event in events if event and event.is_step_materialization]
+        return {one.asset_key.path[-1]: (one.tags or {}).get("dagster/data_version") for one in found}
 
 
 @contextmanager
-def ui(platform: Platform, monkeypatch) -> Iterator[Ui]:
+def ui(platform: Platform, monkeypatch) -> Generator[Ui]:
     monkeypatch.setenv(TEST_HOME, str(platform.lake.parent))
     coordinator = {"module": DefaultRunCoordinator.__module__, "class": DefaultRunCoordinator.__name__}
     with (
@@ -71,14 +71,15 @@ def ui(platform: Platform, monkeypatch) -> Iterator[Ui]:
         yield Ui(context, instance)
 
 
-def test_a_table_is_judged_again_from_the_ui(platform: Platform, monkeypatch):
+def test_tables_are_judged_again_and_made_anew_from_the_ui(platform: Platform, monkeypatch):
     load(platform.lake, TABLES["auto_parts"], PARTS)
     platform.curate("auto_parts")
     with ui(platform, monkeypatch) as opened:
-        description, config = opened.launchpad("replay")
-        assert 'since: "2024-11-18"' in description
-        config["ops"][CURATE]["config"]["replay"] |= {"tables": ["auto_parts"], "since": "2026-01-01"}
-        run = opened.launch("replay", config)
+        for job, asked in {"replay": {"since": "2026-01-01"}, "rebuild": {}}.items():
+            description, config = opened.launchpad(job)
+            assert 'tables: ["sales_order"]' in description
+            config["ops"][CURATE]["config"][job] |= {"tables": ["auto_parts"], **asked}
+            run = opened.launch(job, config)
 
-        assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert opened.materialised(run) == {"auto_parts": 2}
+            assert run.status is dg.DagsterRunStatus.SUCCESS
+            assert opened.data_versions(run) == {"auto_parts": "0"}

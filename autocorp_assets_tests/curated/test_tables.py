@@ -271,6 +271,28 @@ def test_a_replay_of_nothing_fails_and_says_what_there_is(platform: Platform):
     assert "there are auto_parts: 1 of database from 2026-01-02 to 2026-01-02" in failure(result)
 
 
+def test_a_rebuild_plans_a_table_from_nothing_and_leaves_other_tables_alone(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    load(platform.lake, TABLES["service"], SERVICES, generation=2)
+
+    again = platform.curate("auto_parts", "service", rebuild={"tables": ["auto_parts"]})
+
+    assert again.success
+    assert set(materialised(again)) == {"auto_parts"}
+
+
+def test_a_rebuild_of_a_table_that_has_lost_raw_files_fails_and_names_them(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    (platform.lake / "raw/database/auto_parts/LOAD00000001.parquet").unlink()
+
+    result = platform.curate("auto_parts", rebuild={"tables": ["auto_parts"]})
+
+    assert not result.success
+    assert "gone: raw/database/auto_parts/LOAD00000001.parquet. Nothing was changed" in failure(result)
+
+
 class Entries:
     """A catalog that remembers what it was told, and may refuse."""
 
