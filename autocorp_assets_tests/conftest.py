@@ -36,6 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def no_dagster_home_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headless commands leave theirs in the environment, where the aws deployment would take it for a shared one."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings with a data folder of the test's own; jars come from the user's cache."""
