@@ -31,6 +31,8 @@ from autocorp_assets.resources.ports import Alerts, Replication, ReplicationErro
 
 HEARTBEAT_AFTER = timedelta(minutes=8)
 """With a tick it comes before the warning, at ten minutes; 180 a day of some 4 KB for a table without changes."""
+SAME_WORD = timedelta(seconds=5)
+"""Far below the time between two looks, and far above what asking takes."""
 NOTHING_HAPPENED = "Nothing has happened in the source"
 STANDING_METADATA = ("commit", "dagster/row_count", "bytes", "data_files", "path")
 """What a table is, whatever a run did to it: the UI's overview shows the last materialisation."""
@@ -116,7 +118,7 @@ def look(
     word = heard_until(state, now=now)
     memory = before.looking(now, word)
     # It hangs, or has died since the last look: what it said last is recorded, so that ages count from there.
-    is_last_word = word is None or (word == before.heard_until and now - word > _silence(pace) / 2)
+    is_last_word = word is None or (_is_same(word, before.heard_until) and now - word > _silence(pace) / 3)
     records = {one.name: record for one in contracts if (record := read_record(instance, one))}
     standings: dict[str, Standing] = {}
     heartbeats: dict[str, dg.AssetMaterialization] = {}
@@ -219,6 +221,11 @@ def _state(replication: Replication) -> ReplicationState:
         return replication.state()
     except ReplicationError as error:
         return ReplicationState(running=False, should_run=True, summary=str(error), remedy=str(error))
+
+
+def _is_same(word: datetime, before: datetime | None) -> bool:
+    """Nothing was said since: its time is told as an age, by a clock that goes on meanwhile."""
+    return before is not None and word - before < SAME_WORD
 
 
 def _silence(pace: Pace) -> timedelta:
