@@ -33,6 +33,8 @@ from autocorp_assets.resources.ports import Alerts, Replication, ReplicationStat
 
 HEARTBEAT_AFTER = timedelta(minutes=8)
 """With a tick it comes before the warning, at ten minutes; 180 a day of some 4 KB for a table without changes."""
+SAME_WORD = timedelta(seconds=5)
+"""Far below the time between two looks, and far above what asking takes."""
 NOTHING_HAPPENED = "Nothing has happened in the source"
 STANDING_METADATA = ("commit", "dagster/row_count", "bytes", "data_files", "path")
 """What a table is, whatever a run did to it: the UI's overview shows the last materialisation."""
@@ -128,7 +130,7 @@ def look(
     word = heard_until(state, now=now)
     memory = before.looking(now, word)
     # It hangs, or has died since the last look: what it said last is recorded, so that ages count from there.
-    is_last_word = word is None or (word == before.heard_until and now - word > _silence(pace) / 2)
+    is_last_word = word is None or (_is_same(word, before.heard_until) and now - word > _silence(pace) / 3)
     records = {one.name: record for one in contracts if (record := read_record(instance, one))}
     standings: dict[str, Standing] = {}
     heartbeats: dict[str, dg.AssetMaterialization] = {}
@@ -221,6 +223,11 @@ def _ages(tables: Sequence[str], standings: Mapping[str, Standing], now: datetim
 
 def _count(tables: Sequence[str], more: str = "") -> str:
     return f"1 {more}table is" if len(tables) == 1 else f"{len(tables)} {more}tables are"
+
+
+def _is_same(word: datetime, before: datetime | None) -> bool:
+    """Nothing was said since: its time is told as an age, by a clock that goes on meanwhile."""
+    return before is not None and word - before < SAME_WORD
 
 
 def _silence(pace: Pace) -> timedelta:
