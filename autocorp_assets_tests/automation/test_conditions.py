@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from autocorp_assets.automation.conditions import curated_condition, window_cron
+from autocorp_assets.automation.conditions import curated_condition, left_to_a_schedule, window_cron
 
 RAW = dg.AssetKey("raw")
 FEED = dg.AssetKey("feed")
@@ -205,3 +205,18 @@ def test_windows_are_whole_minutes_or_whole_hours():
     ]
     with pytest.raises(ValueError, match="CURATE_EVERY_MINUTES"):
         window_cron(0)
+
+
+def test_a_check_that_is_left_to_its_schedule_is_never_asked_for():
+    @dg.asset_check(asset=RAW, automation_condition=left_to_a_schedule())
+    def weekly() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    defs = dg.Definitions(assets=[dg.AssetSpec(RAW)], asset_checks=[weekly])
+    instance = dg.DagsterInstance.ephemeral()
+    report(instance, RAW)
+    first = dg.evaluate_automation_conditions(defs, instance=instance)
+    report(instance, RAW)
+    second = dg.evaluate_automation_conditions(defs, instance=instance, cursor=first.cursor)
+
+    assert (first.total_requested, second.total_requested) == (0, 0)
