@@ -7,9 +7,11 @@ import dagster as dg
 import pytest
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key
+from autocorp_assets.checks.curated import check_specs
 from autocorp_assets.contracts import FEEDS, TABLES
-from autocorp_assets.definitions import defs, table_verdicts
+from autocorp_assets.definitions import definitions, defs, table_verdicts
 from autocorp_assets.query.view_files import view_files
+from autocorp_assets.settings import Settings
 
 HEAVY = (
     "pyspark",
@@ -112,6 +114,30 @@ def test_every_check_is_made_without_anybody_asking():
     with_news = {*(curated_key(table) for table in TABLES), *(raw_feed_key(feed) for feed in FEEDS)}
 
     assert {key.name for key in with_runs if key.asset_key not in with_news} == {"lag"}, "sensor replication_lag"
+
+
+def test_no_check_of_whole_tables_rides_along_with_the_runs_of_its_table():
+    graph = defs.resolve_asset_graph()
+    of_runs = {spec.key for contract in TABLES.values() for spec in check_specs(contract)}
+    alone = [key for key in graph.asset_check_keys if key.asset_key.path[0] == "curated" and key not in of_runs]
+
+    assert {key.name for key in alone} >= {"unique_keys", "reconciliation", "full_reconciliation"}
+    assert [key for key in alone if graph.get(key).automation_condition is None] == []
+
+
+@pytest.mark.parametrize("deployment", ["local", "aws"])
+def test_everything_is_compared_each_sunday_night_in_both_deployments(deployment, monkeypatch):
+    monkeypatch.setenv("AUTOCORP_AWS_LAKE", "s3://bucket/lake")
+    repository = definitions(Settings(deployment=deployment), resources=defs.resources).get_repository_def()
+
+    schedule = repository.get_schedule_def("weekly_full_reconciliation")
+    job = repository.get_job("full_reconciliation")
+    ((minute, hour, *_, weekday),) = [str(schedule.cron_schedule).split()]
+
+    assert (schedule.default_status, schedule.execution_timezone) == (dg.DefaultScheduleStatus.RUNNING, "UTC")
+    assert schedule.description
+    assert (weekday, hour, minute) == ("0", "2", "23")
+    assert {node.name for node in job.nodes} == {f"curated__{table}_full_reconciliation" for table in TABLES}
 
 
 def test_every_sensor_runs_by_itself_and_often():

@@ -17,7 +17,7 @@ class Pace:
     """Between two listings of all of raw; between them only where events say that there is something. 0: no events."""
     freshness_seconds: int = 30
     """Between two looks at how fresh tables are, each of which asks how replication stands."""
-    lag_seconds: int = 60
+    lag_seconds: int = 30
     """Between two looks at how far raw is behind, each of which asks how replication stands."""
     silence_seconds: int = 60
     """How old the last word of replication may be to speak of the present."""

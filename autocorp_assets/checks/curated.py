@@ -28,7 +28,7 @@ VERDICTS = (RULES, ACCOUNTING)
 """Those that fail when what the run wrote may be wrong: the views of the table are held back meanwhile."""
 
 SAMPLE = 20
-"""Files that a result lists."""
+"""Files, or columns, that a result lists."""
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
 """What becomes of a row that was read, exactly one of them."""
 
@@ -220,14 +220,18 @@ def unnamed_columns(contract: TableContract, stored: Mapping[str, str]) -> dict[
 
 def _columns_named(contract: TableContract, snapshot: Snapshot) -> dg.AssetCheckResult:
     unnamed = unnamed_columns(contract, snapshot.columns)
-    told = ", ".join(f"{name} ({of})" for name, of in unnamed.items())
-    unnamed_rows = [{"column": name, "type": of} for name, of in unnamed.items()]
+    shown = dict(list(unnamed.items())[:SAMPLE])
+    told = ", ".join(f"{name} ({of})" for name, of in shown.items())
+    more = f" and {len(unnamed) - len(shown)} more" if len(unnamed) > len(shown) else ""
+    unnamed_rows = [{"column": name, "type": of} for name, of in shown.items()]
     return dg.AssetCheckResult(
         check_name=COLUMNS_NAMED,
         asset_key=curated_key(contract.name),
         passed=not unnamed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"the contract does not name {told}: add it there, or drop it in the source" if unnamed else None,
+        description=f"the contract does not name {told}{more}: add it there, or drop it in the source"
+        if unnamed
+        else None,
         metadata={
             "unknown_columns": len(unnamed),
             **({"columns": records_table(unnamed_rows, ("column", "type"))} if unnamed else {}),

@@ -19,7 +19,7 @@ from autocorp_assets.contracts.model import (
 )
 from autocorp_assets.contracts.raw_format import feed_prefix
 from autocorp_assets.lake.quarantine import Quarantine
-from autocorp_assets.lake.snapshots import read_head, read_snapshot
+from autocorp_assets.lake.snapshots import read_head
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.query.engine import LAKE_SCHEMA, LakeQuery
 
@@ -96,8 +96,7 @@ def sum_lines(
 def _connect(
     lake: LakeStorage, contract: TableContract, rule: SumsLines, as_of: datetime | None
 ) -> duckdb.DuckDBPyConnection:
-    tables = (contract.name, *rule.tables)
-    return LakeQuery(lake.root).connect_to({name: read_snapshot(lake.root, TABLES[name], as_of) for name in tables})
+    return LakeQuery(lake.root).connect(as_of, tables=(contract.name, *rule.tables))
 
 
 def _explained(now: duckdb.DuckDBPyConnection, counts: Mapping[str, int], limit: int) -> LineSums:

@@ -20,7 +20,9 @@ SCHEMA = "schema"
 RULES = "rules"
 FILES_ACCEPTED = "files_accepted"
 FILES_TOLD = 5
-"""Of files that were not taken, how many the description names; the metadata names all."""
+"""Of files that were not taken, how many the description names."""
+SAMPLE = 20
+"""Files that a result lists."""
 
 
 def raw_table_checks(
@@ -169,7 +171,7 @@ def check_raw_feed(
 
 def _accepted_result(key: dg.AssetKey, ignored: Mapping[str, str]) -> dg.AssetCheckResult:
     told = [f"{name}: {remedy}" for name, remedy in sorted(ignored.items())[:FILES_TOLD]]
-    remedies = [{"file": name, "what to do": remedy} for name, remedy in sorted(ignored.items())]
+    remedies = [{"file": name, "what to do": remedy} for name, remedy in sorted(ignored.items())[:SAMPLE]]
     return dg.AssetCheckResult(
         check_name=FILES_ACCEPTED,
         asset_key=key,

@@ -57,7 +57,7 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
     """An error for a record stored twice; a warning for other values that the contract calls unique."""
     from autocorp_assets.query.engine import LakeQuery
 
-    with LakeQuery(lake.root).connect() as connection:
+    with LakeQuery(lake.root).connect(tables=[contract.name]) as connection:
         doubled = _repeated(connection, contract, [contract.record_key])
         shared = {
             columns: found

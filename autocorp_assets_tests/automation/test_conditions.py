@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from autocorp_assets.automation.conditions import curated_condition, window_cron
+from autocorp_assets.automation.conditions import curated_condition, left_to_a_schedule, window_cron
 
 RAW = dg.AssetKey("raw")
 FEED = dg.AssetKey("feed")
@@ -218,3 +218,18 @@ def test_while_nothing_happens_dagster_has_nothing_to_store_whatever_the_clock_s
         values.append([one.value_hash for one in result.results])
 
     assert values[1:] == [values[1]] * 6
+
+
+def test_a_check_that_is_left_to_its_schedule_is_never_asked_for():
+    @dg.asset_check(asset=RAW, automation_condition=left_to_a_schedule())
+    def weekly() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    defs = dg.Definitions(assets=[dg.AssetSpec(RAW)], asset_checks=[weekly])
+    instance = dg.DagsterInstance.ephemeral()
+    report(instance, RAW)
+    first = dg.evaluate_automation_conditions(defs, instance=instance)
+    report(instance, RAW)
+    second = dg.evaluate_automation_conditions(defs, instance=instance, cursor=first.cursor)
+
+    assert (first.total_requested, second.total_requested) == (0, 0)
