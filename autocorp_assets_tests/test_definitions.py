@@ -150,7 +150,6 @@ def test_every_sensor_runs_by_itself_and_often():
     assert ticks["freshness"] == 30
     assert ticks.pop("view_news") == 60, "at most one run a minute"
     assert ticks.pop("whole_table_checks") == 60
-    assert ticks.pop("replication_lag") == 60
     assert ticks.pop("forget_old_runs") == 3600
     assert all(0 < seconds <= 30 for seconds in ticks.values())
     assert all(ticks[name] <= 5 for name in ("raw_arrivals", "csv_arrivals", "curate_news"))
