@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -94,25 +94,30 @@ def _evaluated(record: AssetCheckExecutionRecord) -> LastEvaluation | None:
     return LastEvaluation(at=datetime.fromtimestamp(at, UTC), evaluation=evaluation)
 
 
-def commit_metadata(contract: TableContract, snapshot: Snapshot | None) -> dict[str, dg.MetadataValue]:
-    """By which `result_of_commit` knows a result: of which version of the table it is, judged by which contract."""
-    told = {COMMIT: snapshot.commit, CONTRACT: contract.version} if snapshot else {}
-    return {name: dg.MetadataValue.text(value) for name, value in told.items()}
-
-
-def result_of_commit(
-    instance: dg.DagsterInstance, key: dg.AssetCheckKey, contract: TableContract, snapshot: Snapshot | None
-) -> dg.AssetCheckResult | None:
-    """What the check last came to, if that was of this version of the table by this contract: it reads no table twice.
+def judged_once(
+    instance: dg.DagsterInstance,
+    key: dg.AssetCheckKey,
+    contract: TableContract,
+    snapshot: Snapshot | None,
+    judge: Callable[[], dg.AssetCheckResult],
+) -> dg.AssetCheckResult:
+    """What a check last came to, if that was of this version of the table by this contract: no table is read twice.
 
     Only for a check whose result follows from the table's rows alone.
+
+    Args:
+        instance: has the last result.
+        key: of the check.
+        contract: the table.
+        snapshot: its newest version; None where it does not exist.
+        judge: reads the table, in this version or a newer one.
     """
-    last = last_evaluation(instance, key) if snapshot else None
-    if last is None or snapshot is None:
-        return None
-    told = {name: value for name, value in last.metadata.items() if name in {COMMIT, CONTRACT}}
-    if told != commit_metadata(contract, snapshot):
-        return None
+    version = {} if snapshot is None else {COMMIT: snapshot.commit, CONTRACT: contract.version}
+    told = {name: dg.MetadataValue.text(value) for name, value in version.items()}
+    last = last_evaluation(instance, key) if told else None
+    if last is None or {name: last.metadata.get(name) for name in told} != told:
+        result = judge()
+        return result._replace(metadata={**(result.metadata or {}), **told})
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,

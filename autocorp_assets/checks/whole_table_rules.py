@@ -12,7 +12,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.results import commit_metadata, result_of_commit, rules_result
+from autocorp_assets.checks.results import judged_once, rules_result
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
 
@@ -66,8 +66,13 @@ def _check(contract: TableContract, condition: dg.AutomationCondition | None) ->
 
         snapshot = read_snapshot(lake.root, contract)
         key = dg.AssetCheckKey(curated_key(table), WHOLE_TABLE_RULES)
-        known = result_of_commit(context.instance, key, contract, snapshot)
-        return known or judge_all_rows(contract, snapshot, on_progress=context.log.info)
+        return judged_once(
+            context.instance,
+            key,
+            contract,
+            snapshot,
+            lambda: judge_all_rows(contract, snapshot, on_progress=context.log.info),
+        )
 
     return whole_table_rules
 
@@ -83,8 +88,7 @@ def judge_all_rows(
         on_progress: takes one line for the operator.
     """
     outcome = merged(_outcomes(contract, snapshot, on_progress))
-    result = rules_result(WHOLE_TABLE_RULES, curated_key(contract.name), outcome, severity=dg.AssetCheckSeverity.WARN)
-    return result._replace(metadata={**(result.metadata or {}), **commit_metadata(contract, snapshot)})
+    return rules_result(WHOLE_TABLE_RULES, curated_key(contract.name), outcome, severity=dg.AssetCheckSeverity.WARN)
 
 
 def merged(outcomes: "Iterable[Outcome]") -> "Outcome":
