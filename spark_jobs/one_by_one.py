@@ -37,11 +37,12 @@ def loads_one_by_one(rows: DataFrame, contract: TableContract, generations: Sequ
         generations: of all loads, ascending.
     """
     of_row = F.substring(CHANGE_SEQ, 1, GENERATION_DIGITS)
-    step = F.array_position(F.array(*(F.lit(generation_text(number)) for number in generations)), of_row)
+    steps = (F.when(of_row == generation_text(number), F.lit(place)) for place, number in enumerate(generations, 1))
+    step = F.coalesce(*steps, F.lit(0))
     content = F.struct(c.DELETED, *content_columns(contract))
     is_load = change_sequence() == LOAD_SEQUENCE
     good = F.col(c.OUTCOME) != str(Outcome.QUARANTINED)
-    rows = rows.withColumns({_GOOD: good, _STEP: step, _STEPS: F.lit(len(generations)).cast("long")})
+    rows = rows.withColumns({_GOOD: good, _STEP: step, _STEPS: F.lit(len(generations))})
     # A change is news whatever it says; a kept-out row is not, and says that its record is there.
     return _decide(
         rows.withColumns({_SAYS: F.when(good, content), _HOLDS: ~good}),

@@ -12,6 +12,7 @@ from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RA
 from autocorp_assets.lake.audit import Account, read_accounts
 from autocorp_assets.lake.snapshots import Head, read_head
 from autocorp_assets.lake.storage import LakeStorage
+from spark_jobs.checkpoint import Checkpoint
 from spark_jobs.from_nothing import KeptAside, plan_from_nothing
 from spark_jobs.plan import ChangeFile, Delivery, LoadManifest, TablePlan
 
@@ -87,15 +88,13 @@ class RawOfTable:
     def gone(self, head: Head | None, accounts: Iterable[Account]) -> list[str]:
         """What the table was made from and raw has no longer: paths, by what runs and the table itself remember."""
         prefix = table_prefix(self.contract.name)
-        checkpoint = head.checkpoint if head else None
-        changes = {change.name for change in self.changes}
+        checkpoint = head.checkpoint if head and head.checkpoint else Checkpoint()
         found = [f"{prefix}/{name}" for load in self.manifests for name in load.files if name not in self.files]
-        if checkpoint:
-            generations = {load.generation for load in self.manifests}
-            if checkpoint.generation and checkpoint.generation not in generations:
-                found.append(f"{LOAD_MANIFESTS}/{checkpoint.generation:06d}.json")
-            found += [f"{prefix}/…/{name}" for name in checkpoint.recent if name not in changes]
-        return list(dict.fromkeys((*found, *_unknown(accounts, self._paths(), self._contents()))))
+        if checkpoint.generation and checkpoint.generation not in {load.generation for load in self.manifests}:
+            found.append(f"{LOAD_MANIFESTS}/{checkpoint.generation:06d}.json")
+        found += _absent(accounts, self._paths(), self._contents())
+        names = {change.name for change in self.changes}.union(path.rsplit("/", 1)[-1] for path in found)
+        return list(dict.fromkeys((*found, *(f"{prefix}/…/{name}" for name in checkpoint.recent if name not in names))))
 
     def _paths(self) -> set[str]:
         prefix = table_prefix(self.contract.name)
@@ -163,7 +162,7 @@ def arrivals(
     return found
 
 
-def _unknown(
+def _absent(
     accounts: Iterable[Account], paths: Collection[str], contents: Collection[tuple[str, str]]
 ) -> Iterable[str]:
     """Files with rows that are not there, or not with the content that was read."""

@@ -1,5 +1,5 @@
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -25,9 +25,9 @@ def content(day: int, etag: str, *, aside: bool = False) -> SourceFile:
 
 
 def account(day: int, etag: str) -> Account:
-    counts = dict.fromkeys(("read", "applied", "unchanged", "superseded", "duplicate", "quarantined", "revision"), 1)
-    path = f"{FOLDER}/customers-2024010{day}.csv"
-    return Account(table="customers", file=path, run_id="", batch="", written_at=datetime.now(UTC), etag=etag, **counts)
+    line = {"table": "customers", "file": f"{FOLDER}/customers-2024010{day}.csv", "run_id": "", "etag": etag}
+    counts = dict.fromkeys(("read", "applied", "unchanged", "superseded", "duplicate", "quarantined"), 0)
+    return Account.from_line(json.dumps({**line, **counts, "written_at": "2024-01-02T03:04:05+00:00"}), "1")
 
 
 def numbered(files: list[SourceFile], known: dict) -> list[tuple[int, str, str]]:

@@ -113,7 +113,7 @@ def deliver(lake: Lake, feed: str, day: str, text: str) -> None:
 def tell(lake: Lake, subject: Subject) -> None:
     """Updates, deletes, a late file, a reload, repeated and corrected and late exports, rows that are kept out."""
     table, raw, s = subject.table, lake.raw, subject
-    month = {"order_date": datetime(2024, 6, 1)} if table == "sales_order" else {}
+    month: dict[str, Any] = {"order_date": datetime(2024, 6, 1)} if table == "sales_order" else {}
     feed = TABLES[table].csv_feed
 
     def export(day: str, *rows: tuple[str, str]) -> None:
@@ -198,17 +198,15 @@ def test_it_equals_what_was_there_value_by_value(lake: Lake, subject: Subject, m
     before, out, memory = stored(lake, table), kept_out(lake, table), remembered(lake, table)
     revision, then = checkpoint(lake, table).revision, datetime.now(UTC)
 
-    for moment in ("before commit", "after commit"):
-        with death(moment, monkeypatch):
-            rebuild(lake, table)
-        assert stored(lake, table) == before
-        assert kept_out(lake, table) == out
+    with death("before commit", monkeypatch):
+        rebuild(lake, table)
+    assert (stored(lake, table), kept_out(lake, table)) == (before, out)
     report = rebuild(lake, table)
 
     assert stored(lake, table) == before
     assert (kept_out(lake, table), remembered(lake, table)) == (out, memory)
     assert (report.upserted, report.deleted) == (len(before), 0)
-    assert checkpoint(lake, table).revision == revision + 2 * (2 if subject.cells else 1)
+    assert checkpoint(lake, table).revision == revision + (2 if subject.cells else 1)
     assert lake.plan(table).is_empty
     assert_accounted(lake, table)
     asked = LakeQuery(lake.root).run(f"SELECT count(*) FROM {table}", as_of=then)  # noqa: S608
@@ -224,9 +222,6 @@ def test_it_equals_what_was_there_value_by_value(lake: Lake, subject: Subject, m
     assert now.keys() == before.keys()
     assert kept_out(lake, table) == out
     assert_accounted(lake, table)
-    lake.raw.change_file(table, [subject.delete(70, 4)], second=70)
-    lake.curate(table)
-    assert stored(lake, table) == {key: row for key, row in now.items() if key not in changed}
     assert lake.plan(table).is_empty
 
 
