@@ -40,6 +40,8 @@ def stage(
             for seed in range(PICTURE_ROUNDS):
                 stage.do_business(orders=25 + 20 * (seed % 3), seed=seed)
         stage.make_mistakes()
+        if pytestconfig.getoption("--screenshots"):
+            stage.come_to_rest()
         yield stage
     for process in folder.processes():
         process.kill()
