@@ -28,6 +28,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SlowGro
     return SlowGroups(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        metavar="FOLDER",
+        help="where the tests in e2e/browser put pictures of the pages; `make screenshots` makes those of README.md",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow groups first, so that neither is left for the end."""
     order = ("spark", "e2e")

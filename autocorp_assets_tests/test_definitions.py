@@ -69,6 +69,22 @@ def test_every_asset_says_what_it_is():
         assert spec.group_name == "views" or spec.metadata["dagster/column_schema"].columns, spec.key
 
 
+def test_no_two_assets_claim_one_table_since_the_ui_would_link_them():
+    names = [spec.metadata.get("dagster/table_name") for spec in defs.resolve_all_asset_specs()]
+    named = [name for name in names if name]
+
+    assert sorted(named) == sorted(set(named))
+
+
+def test_columns_with_personal_data_are_marked_in_exports_as_in_tables():
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    for zone in ("landing", "raw/csv"):
+        schema = specs[f"{zone}/customers"].metadata["dagster/column_schema"]
+        marked = {column.name for column in schema.columns if "personal" in column.tags}
+
+        assert {"email", "phone", "last_name"} <= marked, zone
+
+
 def test_every_asset_leads_to_the_file_in_which_it_is_defined():
     for spec in defs.resolve_all_asset_specs():
         [reference] = spec.metadata["dagster/code_references"].code_references

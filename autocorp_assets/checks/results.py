@@ -35,7 +35,8 @@ def rules_result(
     failing = ", ".join(f"{rule} ({count})" for rule, count in outcome.failures.items())
     metadata: dict[str, Any] = {
         "rows_checked": outcome.rows,
-        **({"rows_limit": limit} if limit else {}),
+        # The UI plots it, which means something only where rows were left out.
+        **({"rows_limit": limit} if limit and outcome.rows >= limit else {}),
         **_counts(outcome.failures),
     }
     if outcome.sample.height:

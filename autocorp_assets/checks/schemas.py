@@ -50,7 +50,7 @@ class Outcome:
     failures: Mapping[str, int]
     """Rows that fail, by rule; a rule that no row fails is left out."""
     sample: pl.DataFrame
-    """At most SAMPLE_ROWS failing rows: the rule, the key, the file, and the values that the rule is about."""
+    """At most SAMPLE_ROWS failing rows: the rule, the key, the values that the rule is about, and the file."""
 
     @property
     def passed(self) -> bool:
@@ -149,7 +149,6 @@ def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) 
         row=pl.col("index").cast(pl.UInt32),
     ).unique(maintain_order=True)
     counts = by_rule.group_by("rule", maintain_order=True).len()
-    places = [name for name in (contract.record_key, RAW_FILE) if name in frame.columns]
     failing = bounded([by_rule.drop_nulls("row")])
     rows = frame[failing["row"].to_list()]
     about = {rule: _columns_of(expression) for rule, expression in row_rules(contract, columns).items()}
@@ -157,7 +156,10 @@ def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) 
         _told(row, about.get(rule, (rule.split(":")[0],)), contract)
         for rule, row in zip(failing["rule"], rows.iter_rows(named=True), strict=True)
     ]
-    sample = pl.DataFrame([failing["rule"], *rows.select(places).get_columns(), pl.Series("values", told, pl.String)])
+    # The file last: it is long, and what is right of it may be off the screen.
+    shown = [name for name in (contract.record_key, "values", RAW_FILE) if name in (*frame.columns, "values")]
+    named = rows.with_columns(failing["rule"], pl.Series("values", told, pl.String))
+    sample = named.select("rule", *shown)
     return Outcome(rows=frame.height, failures=dict(counts.iter_rows()), sample=sample)
 
 

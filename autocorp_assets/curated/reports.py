@@ -14,8 +14,10 @@ from autocorp_assets.checks.results import told_by_a_run
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.failures import job_log
 from autocorp_assets.curated.metadata import (
+    JOB_LOG,
     ROW_COUNTS,
     files_metadata,
+    in_reading_order,
     quality_metadata,
     quarantine_metadata,
     seconds_metadata,
@@ -90,13 +92,15 @@ class Reports:
             found = self._found(contract, plan, metadata, snapshot) if snapshot else {}
             shown = {name: value for name, value in metadata.items() if name != "unknown_columns"}
             yield result._replace(
-                metadata={
-                    **shown,
-                    **files_metadata(files),
-                    **found,
-                    **self._where(contract),
-                    "job_log": job_log(outcome),
-                }
+                metadata=in_reading_order(
+                    {
+                        JOB_LOG: job_log(outcome),
+                        **shown,
+                        **files_metadata(files),
+                        **found,
+                        **self._where(contract),
+                    }
+                )
             )
             yield from self._checks_apart(contract)
             self.context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")

@@ -196,6 +196,18 @@ def test_a_failure_counts_until_a_run_was_good(platform):
     assert of(read(platform), "service").failure is None
 
 
+def test_a_run_that_was_failed_from_outside_is_told_of_by_what_was_said_then(platform):
+    load(platform.lake, TABLES["service"], [{"serviceid": "S-1"}])
+    job = defs.resolve_implicit_global_asset_job_def()
+    run = platform.instance.create_run_for_job(job, asset_selection=frozenset({curated_key("service")}))
+    platform.instance.report_run_failed(run, "the code server did not answer")
+
+    failure = of(read(platform), "service").failure
+
+    assert failure is not None
+    assert (failure.run_id, failure.reason) == (run.run_id, "the code server did not answer")
+
+
 def test_only_so_many_runs_are_read_and_the_report_says_so(platform, monkeypatch):
     monkeypatch.setattr(records, "PAGE", 2)
     for _ in range(5):
