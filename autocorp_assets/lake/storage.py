@@ -179,7 +179,11 @@ class LakeStorage:
         ]
 
     def pending_plans(
-        self, tables: Iterable[str], *, again: Mapping[str, Collection[str]] = MappingProxyType({})
+        self,
+        tables: Iterable[str],
+        *,
+        again: Mapping[str, Collection[str]] = MappingProxyType({}),
+        on_unreadable: Callable[[str, str], None] | None = None,
     ) -> dict[str, TablePlan]:
         """For each table what a run would do to it; a plan may be empty.
 
@@ -189,17 +193,24 @@ class LakeStorage:
         Args:
             tables: names.
             again: by table, raw files (relative to the lake's root) that are to be judged once more.
+            on_unreadable: told of each table with which something is wrong that its plan needs, and what; the table is
+                left out then.
+
+        Raises:
+            ValueError: a manifest, which all tables need, cannot be read; or what a table needs, and nobody is told.
         """
         manifests = self._manifests()
-        return {
-            table: self._pending_plan(
-                table,
-                read_head(self.root, TABLES[table]),
-                _manifests_of(table, manifests),
-                {path.rsplit("/", 1)[-1] for path in again.get(table, ())},
-            )
-            for table in tables
-        }
+        plans: dict[str, TablePlan] = {}
+        for table in tables:
+            names = {path.rsplit("/", 1)[-1] for path in again.get(table, ())}
+            try:
+                head = read_head(self.root, TABLES[table])
+                plans[table] = self._pending_plan(table, head, _manifests_of(table, manifests), names)
+            except (OSError, ValueError) as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(table, str(error))
+        return plans
 
     def pending_after(self, table: str, head: Head | None) -> TablePlan:
         """What this version of the table has not taken in of what raw holds now."""

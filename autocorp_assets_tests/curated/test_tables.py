@@ -11,6 +11,7 @@ from autocorp_assets.record_tables import records_table
 from autocorp_assets.resources.ports import CatalogError, CatalogTable, ReplicationState
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
+from autocorp_assets_tests.spark_jobs.raw_zone import RawZone
 
 SERVICES = [{"serviceid": "S-1", "service": "Oil change", "category": "Fluids & Filters", "labor_minutes": 30}]
 
@@ -47,7 +48,9 @@ def test_pending_tables_are_curated_and_checked(platform: Platform):
     parts = materialised(result)["auto_parts"]
     assert parts["rows_applied"] == 2
     assert parts["path"].endswith("curated/delta/auto_parts")
-    assert checks(result) == {("auto_parts", name): True for name in ("rules", "rows_accounted", "columns_in_contract")}
+    assert checks(result) == {
+        ("auto_parts", name): True for name in ("rules", "rows_accounted", "columns_in_contract", "file_sizes")
+    }
 
 
 def test_nothing_pending_reports_the_same_data_version_without_a_job(platform: Platform):
@@ -129,6 +132,19 @@ def test_a_bad_table_does_not_hold_back_a_good_one_and_is_named_with_file_and_ca
     assert list(materialised(result)) == ["service"]
     assert "auto_parts (file raw/database/auto_parts/LOAD00000001.parquet): column price is text" in failure(result)
     assert "run again" in failure(result)
+
+
+def test_a_receipt_that_cannot_be_read_stops_its_table_only_and_is_named(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    RawZone(platform.lake).csv("customers", "20240101", "email\n")
+    receipt = platform.lake / "raw/csv/_receipts/customers/customers-20240101.csv.json"
+    receipt.write_text("{half")
+
+    result = platform.curate("auto_parts", "customers")
+
+    assert set(materialised(result)) == {"auto_parts"}
+    assert "1 of 2 tables were not curated; the others are up to date" in failure(result)
+    assert "customers-20240101.csv.json" in failure(result)
 
 
 def test_a_table_of_which_the_job_says_nothing_has_failed(platform: Platform):
