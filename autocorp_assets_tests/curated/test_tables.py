@@ -42,7 +42,8 @@ def test_pending_tables_are_curated_and_checked(platform: Platform):
     parts = materialised(result)["auto_parts"]
     assert parts["rows_applied"] == 2
     assert parts["path"].endswith("curated/delta/auto_parts")
-    assert checks(result) == {("auto_parts", name): True for name in ("rules", "rows_accounted", "columns_in_contract")}
+    names = ("rules", "rows_accounted", "columns_in_contract", "file_sizes")
+    assert checks(result) == {("auto_parts", name): True for name in names}
 
 
 def test_nothing_pending_reports_the_same_data_version_without_a_job(platform: Platform):
