@@ -102,14 +102,22 @@ def code_reference(path: Path, *, label: str) -> dg.CodeReferencesMetadataValue:
 
 def contract_reference(contract: TableContract) -> dg.CodeReferencesMetadataValue:
     """The module that holds a contract."""
-    return code_reference(CONTRACTS_FOLDER / f"{contract.name}.py", label="contract of the table")
+    return code_reference(CONTRACTS_FOLDER / f"{contract.name}.py", label="contract")  # more would be cut off
 
 
 def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:
     """The columns that a feed's files carry, all of them text."""
-    described = {name: contract.column_by_name[feed.table_column[name]].description for name in feed.columns}
+    described = {name: contract.column_by_name[feed.table_column[name]] for name in feed.columns}
     return dg.TableSchema(
-        columns=[dg.TableColumn(name=name, type="string", description=text) for name, text in described.items()]
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type="string",
+                description=column.description,
+                tags={"personal": ""} if column.personal else {},
+            )
+            for name, column in described.items()
+        ]
     )
 
 

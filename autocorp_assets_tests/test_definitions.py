@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from autocorp_assets.asset_keys import curated_key, raw_feed_key
 from autocorp_assets.checks.curated import check_specs
 from autocorp_assets.checks.names import check_keys
 from autocorp_assets.contracts import FEEDS, TABLES
@@ -69,6 +70,22 @@ def test_every_asset_says_what_it_is():
         assert spec.group_name == "views" or spec.metadata["dagster/column_schema"].columns, spec.key
 
 
+def test_no_two_assets_claim_one_table_since_the_ui_would_link_them():
+    names = [spec.metadata.get("dagster/table_name") for spec in defs.resolve_all_asset_specs()]
+    named = [name for name in names if name]
+
+    assert sorted(named) == sorted(set(named))
+
+
+def test_columns_with_personal_data_are_marked_in_exports_as_in_tables():
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    for zone in ("landing", "raw/csv"):
+        schema = specs[f"{zone}/customers"].metadata["dagster/column_schema"]
+        marked = {column.name for column in schema.columns if "personal" in column.tags}
+
+        assert {"email", "phone", "last_name"} <= marked, zone
+
+
 def test_every_asset_leads_to_the_file_in_which_it_is_defined():
     for spec in defs.resolve_all_asset_specs():
         [reference] = spec.metadata["dagster/code_references"].code_references
@@ -105,6 +122,15 @@ def test_curated_tables_share_one_writer_and_follow_their_inputs():
         feed = {f"raw/csv/{contract.csv_feed.name}"} if contract.csv_feed else set()
         assert parents == {f"raw/database/{name}"} | feed
         assert graph.get(key).pools == {"lake_writer"}
+
+
+def test_every_check_is_made_without_anybody_asking():
+    """With a run of its asset that is asked for by news, at its times, or by a sensor."""
+    graph = defs.resolve_asset_graph()
+    with_runs = [key for key in graph.asset_check_keys if graph.get(key).automation_condition is None]
+    with_news = {*(curated_key(table) for table in TABLES), *(raw_feed_key(feed) for feed in FEEDS)}
+
+    assert {key.name for key in with_runs if key.asset_key not in with_news} == {"lag"}, "sensor replication_lag"
 
 
 def test_no_check_of_whole_tables_rides_along_with_the_runs_of_its_table():
@@ -148,5 +174,8 @@ def test_every_sensor_runs_by_itself_and_often():
         ticks[sensor.name] = sensor.minimum_interval_seconds or 0
 
     assert ticks["freshness"] == 30
+    assert ticks.pop("view_news") == 60, "at most one run a minute"
+    assert ticks.pop("whole_table_checks") == 60
+    assert ticks.pop("forget_old_runs") == 3600
     assert all(0 < seconds <= 30 for seconds in ticks.values())
     assert all(ticks[name] <= 5 for name in ("raw_arrivals", "csv_arrivals", "curate_news"))

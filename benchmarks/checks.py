@@ -18,7 +18,7 @@ from autocorp_assets.checks.lag import lag_checks
 from autocorp_assets.checks.raw import check_raw_feed, check_raw_table, raw_check_specs, raw_feed_check_specs
 from autocorp_assets.contracts import FEEDS, TABLE_BY_FEED, TABLES
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.definitions import whole_table_checks
+from autocorp_assets.definitions import checks_apart
 from autocorp_assets.deployments import deployment_resources
 from autocorp_assets.lake.audit import read_accounts, standing_accounts
 from autocorp_assets.lake.row_count import row_count
@@ -33,7 +33,7 @@ Seconds = dict[str, float]
 
 def scheduled_checks(settings: Settings) -> tuple[Seconds, list[str]]:
     """Every check with an op of its own, in one run, and those that failed."""
-    checks = [*whole_table_checks(), *full_reconciliation_checks(TABLES), lag_checks(TABLES)]
+    checks = [*checks_apart(settings), *full_reconciliation_checks(TABLES), lag_checks(TABLES)]
     watched = {key.asset_key for check in checks for key in check.check_keys}
     defs = dg.Definitions(
         assets=[dg.AssetSpec(key) for key in watched],

@@ -62,7 +62,7 @@ def read_rows(
     rows = _parse(rows, contract, feed)
     if feed.key_form is KeyForm.LINE:
         # Numbered before any row is judged, so that a line keeps its number whatever happens to its neighbours.
-        unit = Window.partitionBy(*(feed.table_column[name] for name in feed.key), RAW_FILE)
+        unit = Window.partitionBy(*(feed.table_column[name] for name in feed.key), RAW_FILE, "_ordinal")
         rows = rows.withColumn("_line", F.row_number().over(unit.orderBy(c.POSITION)))
     return _judge(rows, contract, feed)
 
@@ -98,7 +98,7 @@ def _read_file(
         position.alias(c.POSITION),
         F.lit(file.day).alias("_day"),
         F.lit(file.ordinal).alias("_ordinal"),
-        F.lit(file.path).alias(RAW_FILE),
+        F.lit(file.delivered_as or file.path).alias(RAW_FILE),
         F.lit(file.replay).alias(c.REPLAY),
     )
 

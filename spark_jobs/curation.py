@@ -10,15 +10,17 @@ from pyspark.sql import DataFrame, SparkSession
 
 from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.contracts.model import SourceSystem as System
-from spark_jobs import accounting, csv_rows, database_changes, reduction, stored_rows, table_shape
+from spark_jobs import accounting, csv_rows, database_changes, one_by_one, reduction, stored_rows, table_shape
 from spark_jobs import columns as c
 from spark_jobs.accounting import BatchAccount, FileAccount, Ledger
 from spark_jobs.checkpoint import Checkpoint
 from spark_jobs.hadoop_files import HadoopFiles
 from spark_jobs.lake_tables.delta import DeltaTable
+from spark_jobs.lake_tables.gathered import GatheredTable
 from spark_jobs.lake_tables.hudi import HudiTable
 from spark_jobs.lake_tables.table import Committed, LakeTable
 from spark_jobs.plan import FileKind, TablePlan, advance
+from spark_jobs.rebuilding import Place
 from spark_jobs.retyping import retype
 
 
@@ -49,6 +51,30 @@ class TableReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What the parts of a plan have come to."""
+
+    checkpoint: Checkpoint
+    commits: tuple[Committed, ...] = ()
+    accounts: tuple[BatchAccount, ...] = ()
+    unknown: frozenset[str] = frozenset()
+
+    @property
+    def unknown_columns(self) -> tuple[str, ...]:
+        return tuple(sorted(self.unknown))
+
+    def and_then(
+        self, committed: Committed, account: BatchAccount, checkpoint: Checkpoint, strangers: tuple[str, ...]
+    ) -> _Done:
+        return _Done(
+            checkpoint=checkpoint,
+            commits=(*self.commits, committed),
+            accounts=(*self.accounts, account),
+            unknown=self.unknown.union(strangers),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Curation:
     """The curation of one table in one run. Each source system's part is a batch and a commit of its own."""
 
@@ -57,9 +83,15 @@ class Curation:
     lake: str
     run_id: str
     announce: Callable[[str], None]
+    gathered: GatheredTable | None = None
+    """Takes the commits of a table that is made from nothing, until all of it is together."""
 
     @property
     def table(self) -> LakeTable:
+        return self.gathered or self.stored_table
+
+    @property
+    def stored_table(self) -> LakeTable:
         path = f"{self.lake}/{self.contract.lake_path}"
         format_of = {LakeFormat.HUDI: HudiTable, LakeFormat.DELTA: DeltaTable}
         return format_of[self.contract.format](self.spark, self.contract, path)
@@ -81,28 +113,46 @@ class Curation:
         if found != plan.base_commit:
             message = f"{plan.table} is at commit {found}, the plan was made for {plan.base_commit}: plan again"
             raise TableMovedError(message)
-        checkpoint = plan.checkpoint
-        accounts: list[BatchAccount] = []
-        unknown: set[str] = set()
-        commits: list[Committed] = []
-        for part in (self._database, self._csv):
-            outcome = part(replace(plan, checkpoint=checkpoint))
-            if outcome is None:
-                continue
-            committed, account, checkpoint, strangers = outcome
-            commits.append(committed)
-            accounts.append(account)
-            unknown.update(strangers)
+        done = self._from_nothing(plan) if plan.from_nothing else self._parts(plan)
         return TableReport(
             table=plan.table,
-            commit=commits[-1].commit if commits else str(found),
-            checkpoint=checkpoint,
-            accounts=tuple(accounts),
-            unknown_columns=tuple(sorted(unknown)),
-            upserted=sum(committed.upserted for committed in commits),
-            deleted=sum(committed.deleted for committed in commits),
+            commit=done.commits[-1].commit if done.commits else str(found),
+            checkpoint=done.checkpoint,
+            accounts=done.accounts,
+            unknown_columns=done.unknown_columns,
+            upserted=sum(committed.upserted for committed in done.commits),
+            deleted=sum(committed.deleted for committed in done.commits),
             seconds=time.monotonic() - started,
         )
+
+    def _parts(self, plan: TablePlan) -> _Done:
+        done = _Done(checkpoint=plan.checkpoint)
+        for part in (self._database, self._csv):
+            outcome = part(replace(plan, checkpoint=done.checkpoint))
+            if outcome is not None:
+                done = done.and_then(*outcome)
+        return done
+
+    def _from_nothing(self, plan: TablePlan) -> _Done:
+        """All that raw says, in one commit that takes the place of the whole table.
+
+        Columns that the contract does not name stay as they are stored; the others become what it says.
+        """
+        named = {column.name for column in self.contract.lake_columns}
+        unnamed = {name: of for name, of in self.table.columns().items() if name not in named}
+        gathered = GatheredTable(unnamed)
+        done = replace(self, gathered=gathered)._parts(plan)
+        self.announce(f"{plan.table}: committing {gathered.upserted:,} row(s) in the place of all")
+        shape = table_shape.shaped(self.contract, gathered.columns(), ())
+        place = Place(table=replace(self, contract=shape).table, contract=shape, lake=self.lake, files=self.files)
+        committed = place.put(gathered.all_rows(), done.checkpoint, run_id=self.run_id, announce=self.announce)
+        if committed.upserted != gathered.upserted:
+            message = (
+                f"{plan.table}: commit {committed.commit} holds {committed.upserted} rows, {gathered.upserted} were "
+                "asked for: rebuild the table once more"
+            )
+            raise MiscountError(message)
+        return replace(done, commits=(committed,))
 
     def _database(self, plan: TablePlan) -> tuple[Committed, BatchAccount, Checkpoint, tuple[str, ...]] | None:
         part = replace(plan, files=plan.database_files)
@@ -142,7 +192,7 @@ class Curation:
         """
         stored = self.table.columns()
         shaped = replace(self, contract=shape or table_shape.shaped(self.contract, stored, ()))
-        if changed := table_shape.retyped(shaped.contract, stored):
+        if self.gathered is None and (changed := table_shape.retyped(shaped.contract, stored)):
             self.announce(f"{plan.table}: changing the types of stored columns: {changed}")
             retype(shaped.table, changed, checkpoint=plan.checkpoint)
         return shaped
@@ -153,12 +203,17 @@ class Curation:
         is_csv = system is System.CSV
         into_empty = _nothing_stored(plan.checkpoint, system)
         is_reload = not is_csv and plan.opens_generation and not into_empty
-        if any(file.replay for file in plan.files):
+        if any(file.replay for file in plan.files) and not into_empty:
             rows = reduction.without_settled(rows, plan.refold_sequence) if not is_csv else rows
             rows = rows if is_reload else reduction.only_touched(rows, self.contract, is_csv=is_csv)
         self.announce(f"{plan.table}: reading {len(plan.files)} raw file(s) of {system}")
         generation = plan.next_generation
-        rows = _cut(reduction.classify(rows, self.contract, is_csv=is_csv, generation=generation))
+        rows = reduction.classify(rows, self.contract, is_csv=is_csv, generation=generation)
+        if is_csv and len(plan.files) > 1:
+            rows = one_by_one.deliveries_one_by_one(rows, self.contract)
+        elif into_empty and len(plan.load_starts) > 1:
+            rows = one_by_one.loads_one_by_one(rows, self.contract, [number for number, _ in plan.load_starts])
+        rows = _cut(rows)
         account = accounting.count(rows)
         stored = None
         if not into_empty and (is_csv or is_reload or self.contract.month_of or account.unresolved):

@@ -50,6 +50,18 @@ class HadoopFiles:
         """A file, or a folder with all that is in it."""
         self._file_system(path).delete(self._path(path), True)
 
+    def move(self, folder: str, to: str) -> None:
+        """A folder with all that is in it. On an object store it takes a copy of each object.
+
+        Raises:
+            OSError: it was not moved, or not as a whole.
+        """
+        file_system = self._file_system(folder)
+        file_system.mkdirs(self._path(to).getParent())
+        if not file_system.rename(self._path(folder), self._path(to)):
+            message = f"cannot move {folder} to {to}"
+            raise OSError(message)
+
     def head(self, path: str, size: int) -> bytes:
         """Up to `size` bytes from the start of a file."""
         stream = self._file_system(path).open(self._path(path))

@@ -78,6 +78,8 @@ class SourceFile:
     ordinal: int = 0
     etag: str = ""
     size: int = 0
+    delivered_as: str = ""
+    """CSV content that a corrected file replaced: the path that it had."""
 
     @property
     def name(self) -> str:
@@ -107,6 +109,9 @@ class TablePlan:
     refold_sequence: str = ""
     """Rows of replayed files count from this change on: of older ones the plan may not hold every one, and the
     table has them. Empty without replayed files."""
+    from_nothing: bool = False
+    """The files are all that raw has, and what comes of them takes the place of the whole table. The checkpoint is
+    that of an empty table, but for its revision."""
 
     @property
     def is_large(self) -> bool:
@@ -148,6 +153,7 @@ class TablePlan:
             load_rows=value["load_rows"],
             listed_at=value["listed_at"],
             refold_sequence=value["refold_sequence"],
+            from_nothing=value["from_nothing"],
         )
 
 

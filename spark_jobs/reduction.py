@@ -29,8 +29,12 @@ def change_sequence() -> Expression:
     return F.substring(CHANGE_SEQ, GENERATION_DIGITS + 2, SEQUENCE_DIGITS)
 
 
+def delivery_of(change_seq: Expression) -> Expression:
+    """YYYYMMDD.<ordinal:06d>, the part of a CSV row's change_seq that names its delivery."""
+    return F.substring(change_seq, 1, _DELIVERY_SEQ_DIGITS)
+
+
 _DELIVERY_SEQ_DIGITS = 15
-"""YYYYMMDD.<ordinal:06d>, the part of a CSV row's change_seq that names its delivery."""
 
 
 def without_settled(rows: DataFrame, refold_sequence: str) -> DataFrame:
@@ -43,7 +47,7 @@ def without_settled(rows: DataFrame, refold_sequence: str) -> DataFrame:
 
 def only_touched(rows: DataFrame, contract: TableContract, *, is_csv: bool) -> DataFrame:
     """Leaves of the replayed rows those whose record (or order, for CSV lines) a new row concerns."""
-    key = _unit(contract) if is_csv and _is_unit(contract) else [contract.record_key]
+    key = unit_of(contract) if is_csv and is_unit(contract) else [contract.record_key]
     touched = rows.filter(~F.col(c.REPLAY)).select(*key).distinct()
     return rows.filter(~F.col(c.REPLAY)).unionByName(rows.filter(c.REPLAY).join(touched, key, "left_semi"))
 
@@ -73,7 +77,7 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool, generati
     outdated = overruled = F.lit(False)
     if not is_csv:
         outdated = F.substring(CHANGE_SEQ, 1, GENERATION_DIGITS) < generation_text(generation)
-    elif _is_unit(contract):
+    elif is_unit(contract):
         rows, outdated = _outdated_units(rows, contract)
     elif _keeps_repeats(contract):
         rows, overruled = _overruled(rows, contract, newest_first)
@@ -87,11 +91,11 @@ def classify(rows: DataFrame, contract: TableContract, *, is_csv: bool, generati
     return rows.withColumn(c.OUTCOME, outcome).drop(*temporary)
 
 
-def _is_unit(contract: TableContract) -> bool:
+def is_unit(contract: TableContract) -> bool:
     return contract.csv_feed is not None and contract.csv_feed.key_form is KeyForm.LINE
 
 
-def _unit(contract: TableContract) -> list[str]:
+def unit_of(contract: TableContract) -> list[str]:
     """Columns of the table that name what a delivery replaces as a whole."""
     feed = contract.csv_feed
     return [feed.table_column[name] for name in feed.key] if feed else []
@@ -99,8 +103,8 @@ def _unit(contract: TableContract) -> list[str]:
 
 def _outdated_units(rows: DataFrame, contract: TableContract) -> tuple[DataFrame, Expression]:
     """A delivery replaces all lines of each order in it: lines of an older delivery are superseded."""
-    delivery = F.substring(CHANGE_SEQ, 1, _DELIVERY_SEQ_DIGITS)
-    unit = Window.partitionBy("_good", *_unit(contract))
+    delivery = delivery_of(F.col(CHANGE_SEQ))
+    unit = Window.partitionBy("_good", *unit_of(contract))
     rows = rows.withColumn("_newest_delivery", F.max(delivery).over(unit))
     return rows, delivery < F.col("_newest_delivery")
 
@@ -114,9 +118,10 @@ def _overruled(rows: DataFrame, contract: TableContract, newest_first: WindowSpe
 
     One that another delivery replaces is an ordinary change.
     """
-    is_again = (F.lag(RAW_FILE).over(newest_first) == F.col(RAW_FILE)) & (F.col("_newer") != F.col(c.SEQUENCE))
+    is_same_delivery = delivery_of(F.lag(CHANGE_SEQ).over(newest_first)) == delivery_of(F.col(CHANGE_SEQ))
+    is_again = is_same_delivery & (F.col("_newer") != F.col(c.SEQUENCE))
     overruled = F.col("_overruled")
-    reason = F.array(F.lit(f"{', '.join(_unit(contract))}: {REPEATED}"))
+    reason = F.array(F.lit(f"{', '.join(unit_of(contract))}: {REPEATED}"))
     rows = rows.withColumn("_overruled", F.coalesce(F.col("_good") & is_again, F.lit(False))).withColumns(
         {
             c.BROKEN: F.when(overruled, reason).otherwise(F.col(c.BROKEN)),

@@ -85,7 +85,7 @@ def _needed(contract: TableContract, *, is_csv: bool, is_reload: bool, unresolve
     if is_csv and feed:
         values = (*feed.table_column.values(), CHANGE_SEQ)
     elif is_reload:
-        values = _content(contract)
+        values = content_columns(contract)
     elif unresolved:
         values = contract.large_columns
     return tuple(dict.fromkeys((contract.record_key, *month, *values)))
@@ -108,13 +108,13 @@ def _outcome_of_reload(contract: TableContract) -> Expression:
     """What is stored as it is keeps its lineage, and costs no write."""
     same = reduce(
         lambda left, right: left & right,
-        (F.col(name).eqNullSafe(F.col(f"{_OLD}{name}")) for name in _content(contract)),
+        (F.col(name).eqNullSafe(F.col(f"{_OLD}{name}")) for name in content_columns(contract)),
     )
     is_stored = F.col(f"{_OLD}{contract.record_key}").isNotNull()
     return F.when(is_stored & ~F.col(c.DELETED) & same, str(Outcome.UNCHANGED)).otherwise(F.col(c.OUTCOME))
 
 
-def _content(contract: TableContract) -> tuple[str, ...]:
+def content_columns(contract: TableContract) -> tuple[str, ...]:
     """Columns that say what a record is, and where it has to lie; the others say where it came from."""
     lineage = {column.name for column in contract.lineage_columns} - {PARTITION_MONTH}
     return tuple(column.name for column in contract.lake_columns if column.name not in lineage)

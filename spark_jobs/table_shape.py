@@ -125,11 +125,16 @@ def retyped(shape: TableContract, stored: Mapping[str, str]) -> dict[str, str]:
         if not _can_become(shape.format, stored[name], wanted):
             message = (
                 f"{shape.name}: the table holds column {name} as {stored[name]}, the contract says {wanted}, and "
-                f"a {shape.format} table cannot be changed so. Change the contract back, or rebuild the table from "
-                f"raw: move {shape.lake_path} out of the lake and run again"
+                f"a {shape.format} table cannot be changed so. Change the contract back, or make the table anew from "
+                f"raw: autocorp rebuild {shape.name}"
             )
             raise SchemaError(message)
     return changed
+
+
+def takes_types(table: LakeFormat, stored: Mapping[str, str], rows: Mapping[str, str]) -> bool:
+    """Whether rows of these types can take the place of all that a table holds, in one commit of it."""
+    return table is LakeFormat.DELTA or all(_can_become(table, stored.get(name, of), of) for name, of in rows.items())
 
 
 def _can_become(table: LakeFormat, stored: str, wanted: str) -> bool:

@@ -10,7 +10,7 @@ import dagster as dg
 
 TICK_SECONDS = 5
 RETRY_CRON = "*/10 * * * *"
-CHECK_SECONDS = 30
+CHECK_SECONDS = 60
 """How late a scheduled check may begin."""
 HOURLY = "7 * * * *"
 WEEKLY = "23 2 * * 0"
@@ -73,11 +73,14 @@ def window_cron(minutes: int) -> str:
 
 
 def scheduled_check(cron: str) -> dg.AutomationCondition:
-    """For a check of whole tables: at its own times, and not with each run of its table.
+    """For a check of whole tables: once there is a table, then at its own times, and not with each run of its table.
 
     A check without a condition rides along with every run that the sensor of its asset requests.
     """
-    return dg.AutomationCondition.cron_tick_passed(cron) & ~dg.AutomationCondition.in_progress()
+    exists = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
+    # Asked for once, so that a check which dies waits for its time.
+    first = (dg.AutomationCondition.missing() & exists).newly_true().with_label("never run, and its table is there")
+    return (first | dg.AutomationCondition.cron_tick_passed(cron)) & ~dg.AutomationCondition.in_progress()
 
 
 def left_to_a_schedule() -> dg.AutomationCondition:

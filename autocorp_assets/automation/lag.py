@@ -10,9 +10,11 @@ from typing import Self
 
 import dagster as dg
 
+from autocorp_assets.asset_keys import raw_table_key
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.checks.lag import look_at_lag
-from autocorp_assets.checks.results import report_result
+from autocorp_assets.checks.raw import raw_check_specs
+from autocorp_assets.checks.results import report_result, told_without_a_run
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.resources.ports import Replication
 
@@ -73,5 +75,16 @@ def tell_lag(
     for name, found in results.items():
         if is_due or (name in failing) != (name in before.failing):
             report_result(instance, found)
+    for contract in contracts:
+        _tell_raw_checks(instance, contract)
     said = "; ".join(sorted({str(found.description) for found in results.values()}))
     return Told(at=now.timestamp() if is_due else before.at, failing=failing), said
+
+
+def _tell_raw_checks(instance: dg.DagsterInstance, contract: TableContract) -> None:
+    """What the hourly checks of a raw table last came to, once after what arrives without a run."""
+    newest = instance.fetch_materializations(raw_table_key(contract.name), limit=1).records
+    if newest and not newest[0].run_id:
+        keys = [spec.key for spec in raw_check_specs(contract)]
+        for evaluation in told_without_a_run(instance, keys, newest[0]):
+            instance.report_runless_asset_event(evaluation)

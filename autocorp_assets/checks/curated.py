@@ -10,7 +10,7 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.file_sizes import LARGE_BYTES, MIB, NEEDLESS_LIMIT, SMALL_BYTES, file_sizes
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.results import last_evaluation, rules_result, told_again
+from autocorp_assets.checks.results import last_evaluations, rules_result, told_again
 from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.record_tables import records_table
 
@@ -158,30 +158,17 @@ def still_holding(
 
     A check that a run plans and does not report would show as skipped, and hide an older finding.
     """
-    for name in (RULES, ACCOUNTING):
-        key = dg.AssetCheckKey(curated_key(contract.name), name)
-        if key in selected and (last := last_evaluation(instance, key)):
-            yield dg.AssetCheckResult(
-                asset_key=key.asset_key,
-                check_name=name,
-                passed=last.passed,
-                severity=last.severity,
-                description=last.description,
-                metadata=last.metadata,
-            )
-
-
-def holding_still(
-    contract: TableContract, instance: dg.DagsterInstance, beat: dg.EventLogRecord
-) -> Iterator[dg.AssetCheckEvaluation]:
-    """For a table that is reported materialised as it was, without a run: what the checks of each run last came to.
-
-    Dagster counts a result for the newest materialisation only, so without it a finding would be out of sight, and no
-    longer hold back the views.
-    """
-    for spec in check_specs(contract):
-        if last := last_evaluation(instance, spec.key):
-            yield told_again(last, beat)
+    keys = [dg.AssetCheckKey(curated_key(contract.name), name) for name in (RULES, ACCOUNTING)]
+    for last in last_evaluations(instance, [key for key in keys if key in selected]).values():
+        told = told_again(last)
+        yield dg.AssetCheckResult(
+            asset_key=told.asset_key,
+            check_name=told.check_name,
+            passed=told.passed,
+            severity=told.severity,
+            description=told.description,
+            metadata=told.metadata,
+        )
 
 
 def _rules(contract: TableContract, snapshot: Snapshot, files: Files, query: Query) -> dg.AssetCheckResult:

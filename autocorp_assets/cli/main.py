@@ -95,6 +95,7 @@ for _module in (
     "trace",
     "quarantine",
     "replay",
+    "rebuild",
     "deploy",
     "dev",
     "demo",

@@ -1,13 +1,11 @@
-"""`autocorp replay`: raw files of a table judged and applied again."""
+"""`autocorp replay`: raw files judged and applied again."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from autocorp_assets.cli.arguments import known_table, the_file
 from autocorp_assets.cli.sync import show_pass
 from autocorp_assets.settings import Settings
 
@@ -15,38 +13,37 @@ app = typer.Typer()
 EXAMPLES = """
 A file that no run has accounted for: autocorp replay customers --file customers-20241121.csv
 
-All of the last days, after a rule was mended: autocorp replay sales_order --since 2024-11-18
+All of some days, after a rule was mended: autocorp replay sales_order --since 2024-11-18 --until 2024-11-20
+
+The exports of a feed, or only what came from the database: autocorp replay --feed sales_orders
+
+All that raw has of two tables: autocorp replay service service_parts
 """
 
 
 @app.command("replay", epilog=EXAMPLES)
 def replay_command(
-    table: Annotated[str, typer.Argument(help="The table.")],
+    table: Annotated[list[str] | None, typer.Argument(help="Tables; may be left out with --feed of an export.")] = None,
     *,
+    feed: Annotated[
+        str, typer.Option("--feed", help="Only files of this feed: `database`, or an export such as `sales_orders`.")
+    ] = "",
+    since: Annotated[str, typer.Option("--since", help="Only files of this day (YYYY-MM-DD) or later.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Only files of this day (YYYY-MM-DD) or earlier.")] = "",
     file: Annotated[
-        list[str] | None, typer.Option("--file", "-f", help="This raw file, by path or name; may be repeated.")
-    ] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="All files whose date is on or after this day.")
+        list[str] | None, typer.Option("--file", "-f", help="Only this raw file, by path or name; may be repeated.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout.")] = False,
 ) -> None:
-    """Judge raw files of a table again and apply them; with everything newer, so that nothing old comes back.
+    """Judge raw files again and apply them; with everything newer, so that nothing old comes back.
 
-    JSON: the report of `autocorp sync --json`. Exit code 1 if anything failed.
+    Works beside `autocorp dev`, and the stream goes on: what arrives meanwhile is taken in by the next run. The day
+    of a change file is that of its flush, of a load its start, of an export the date in its name.
+
+    JSON: the report of `autocorp sync --json`. Exit code 1 if anything failed, or nothing is selected.
     """
-    from autocorp_assets.lake.storage import LakeStorage
-    from autocorp_assets.operations.replay import files_since, replay
+    from autocorp_assets.lake.selection import Selection
+    from autocorp_assets.operations.replay import replay
 
-    settings = Settings()
-    lake = LakeStorage(settings.lake)
-    known_table(table)
-    if not file and since is None:
-        message = "say which files: --file, which may be repeated, or --since"
-        raise typer.BadParameter(message)
-    files = {the_file(lake, name, [table]) for name in file or ()}
-    files |= set(files_since(lake, table, since.date())) if since else set()
-    if not files:
-        typer.echo(f"{table} has no raw file of {since:%Y-%m-%d} or later: nothing to do")
-        return
-    show_pass(lambda on_progress: replay(settings, table, files, on_progress=on_progress), as_json=as_json)
+    selection = Selection.of_text(tables=table or (), feed=feed, since=since, until=until, files=file or ())
+    show_pass(lambda on_progress: replay(Settings(), selection, on_progress=on_progress), as_json=as_json)

@@ -1,40 +1,41 @@
 """The curated tables: one op, one pool slot and at most one Spark job for all that is pending."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
-from pydantic import Field
 
 from autocorp_assets.asset_keys import LAKE_WRITER, curated_key
 from autocorp_assets.checks.curated import check_specs
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.failures import raise_for_bad
 from autocorp_assets.curated.reports import Reports, Results
+from autocorp_assets.curated.requests import CURATE, CurateConfig, RebuildConfig
 from autocorp_assets.curated.specs import curated_spec
+from autocorp_assets.lake.rebuilding import RebuildError, plan_rebuild
+from autocorp_assets.lake.selection import Selection, SelectionError, describe_selected, selected_files
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.ports import Catalog, JobRunner, Query, Replication
 from spark_jobs.plan import TablePlan
 
 
-class CurateConfig(dg.Config):
-    """What may be set for one run."""
-
-    again: dict[str, list[str]] = Field(
-        default={},
-        description=(
-            "By table, raw files (paths below the lake's root) to judge once more although they were applied: after "
-            "a rule was mended, say. Newer changes of the rows in them stay newer."
-        ),
-    )
-
-
 def curated_tables(
-    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5
+    contracts: Mapping[str, TableContract],
+    *,
+    condition: dg.AutomationCondition,
+    checks_apart: Collection[dg.AssetCheckKey] = (),
+    retry_delay_seconds: float = 5,
 ) -> dg.AssetsDefinition:
-    """All curated tables as one multi-asset, any part of which can be run."""
+    """All curated tables as one multi-asset, any part of which can be run.
+
+    Args:
+        contracts: by table.
+        condition: when they are brought up to date.
+        checks_apart: checks of theirs that run at other times, whose last results a run tells again.
+        retry_delay_seconds: before the op is tried once more.
+    """
 
     @dg.multi_asset(
-        name="curate",
+        name=CURATE,
         specs=[curated_spec(contract, condition=condition) for contract in contracts.values()],
         check_specs=[spec for contract in contracts.values() for spec in check_specs(contract)],
         can_subset=True,
@@ -52,12 +53,13 @@ def curated_tables(
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
-            plans = lake.pending_plans((contract.name for contract in selected), again=config.again)
+            plans = plans_of(context, config, lake, [contract.name for contract in selected])
+            selected = [contract for contract in selected if contract.name in plans]
             pending = [plan for plan in plans.values() if not plan.is_empty]
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
-        reports = Reports(context=context, lake=lake, query=query, replication=replication)
+        reports = Reports(context=context, lake=lake, query=query, replication=replication, checks_apart=checks_apart)
         yield from reports.unchanged(idle)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
@@ -71,8 +73,48 @@ def curated_tables(
     return curate
 
 
+def plans_of(
+    context: dg.AssetExecutionContext, config: CurateConfig, lake: LakeStorage, tables: Sequence[str]
+) -> Mapping[str, TablePlan]:
+    """What the run does to each of the tables that it concerns.
+
+    Raises:
+        dg.Failure: what the operator asks for cannot be done; its text says why, and what there is.
+    """
+    try:
+        if config.rebuild:
+            return rebuild_plans(config.rebuild, lake, tables)
+        if not config.replay:
+            return lake.pending_plans(tables)
+        again = selected_files(lake, config.replay.selection())
+    except SelectionError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    context.log.info(describe_selected(again))
+    return lake.pending_plans([table for table in tables if table in again], again=again)
+
+
+def rebuild_plans(rebuild: RebuildConfig, lake: LakeStorage, tables: Sequence[str]) -> Mapping[str, TablePlan]:
+    """Plans that make tables anew.
+
+    Raises:
+        SelectionError: there is no such table.
+        dg.Failure: raw has lost files of some; nothing is done to any then.
+    """
+    plans, errors = {}, {}
+    for table in Selection(tables=tuple(rebuild.tables)).table_names():
+        if table in tables:
+            try:
+                plans[table] = plan_rebuild(lake, table, without_missing=rebuild.without_missing)
+            except RebuildError as error:
+                errors[table] = str(error)
+    if errors:
+        raise dg.Failure(description="\n".join(errors.values()), metadata={"errors": errors}, allow_retries=False)
+    return plans
+
+
 def describe_pending(pending: Sequence[TablePlan]) -> str:
     """The work ahead, in one line."""
     if not pending:
         return "nothing pending: every raw file has been applied"
-    return "pending: " + ", ".join(f"{plan.table} ({len(plan.files)} files)" for plan in pending)
+    told = (f"{plan.table} ({len(plan.files):,} files{', from nothing' * plan.from_nothing})" for plan in pending)
+    return f"pending: {', '.join(told)}"

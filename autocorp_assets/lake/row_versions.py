@@ -232,11 +232,8 @@ class _Content:
 
 
 def _kept_aside(lake: LakeStorage, feed: CsvFeed) -> Iterator[_Content]:
-    for file in lake.raw_files(f"{raw_format.SUPERSEDED_DELIVERIES}/{feed.name}"):
-        # In S3 the content's name may hold a hyphen itself.
-        etag, _, date = file.name.rpartition(f"-{feed.name}-")
-        if match := feed.file_pattern().fullmatch(f"{feed.name}-{date}"):
-            yield _Content(path=file.path, day=match[1], etag=etag, replaced=file.modified)
+    for content in lake.kept_aside(feed):
+        yield _Content(path=content.path, day=content.day, etag=content.etag, replaced=content.replaced)
 
 
 def _versions_in(

@@ -6,19 +6,21 @@ Everything goes through pyarrow's file systems, so a lake in a folder and one in
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.contracts.model import CsvFeed
 from autocorp_assets.contracts.raw_format import (
     CHANGE_FILE,
     LOAD_MANIFESTS,
+    SUPERSEDED_DELIVERIES,
     TRANSFER_RECEIPTS,
     feed_prefix,
     table_prefix,
@@ -27,6 +29,7 @@ from autocorp_assets.lake.change_sequences import first_sequence
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.snapshots import Head, read_head
 from spark_jobs.checkpoint import Checkpoint
+from spark_jobs.from_nothing import KeptAside
 from spark_jobs.look_back import day_before
 from spark_jobs.pending import earliest_day, pending, refold_from, unapplied
 from spark_jobs.plan import ChangeFile, Delivery, LoadManifest, TablePlan
@@ -37,7 +40,9 @@ if TYPE_CHECKING:
 DATE_PART_DIGITS = (4, 2, 2)
 """Year, month, day."""
 DATE_PART_NAMES = ("year=", "month=", "day=")
+MANIFEST_FIELDS = ("generation", "start_sequence", "started_at", "tables")
 RECEIPT_FIELDS = ("size", "sha256")
+Content = TypeVar("Content")
 READERS = 16
 """Small files read at once."""
 
@@ -111,13 +116,20 @@ class LakeStorage:
         """
         return _manifests_of(table, self._manifests())
 
-    def loads_by_table(self, tables: Iterable[str], *, after: int = 0) -> dict[str, list[LoadManifest]]:
+    def loads_by_table(
+        self, tables: Iterable[str], *, after: int = 0, on_unreadable: Callable[[str], None] | None = None
+    ) -> dict[str, list[LoadManifest]]:
         """Complete loads of each table, oldest first; manifests up to generation `after` are not read.
 
+        Args:
+            tables: names.
+            after: the last generation that is of no interest.
+            on_unreadable: told of each manifest that cannot be read, which is then left out.
+
         Raises:
-            ValueError: a manifest cannot be read.
+            ValueError: a manifest cannot be read, and nobody is to be told.
         """
-        manifests = self._manifests(after=after)
+        manifests = self._manifests(after=after, on_unreadable=on_unreadable)
         return {table: _manifests_of(table, manifests) for table in tables}
 
     def deliveries(self, feed: str) -> list[Delivery]:
@@ -137,6 +149,25 @@ class LakeStorage:
             if delivery := _delivery(feed, file, self._read_json(receipt, fields=RECEIPT_FIELDS)):
                 return delivery
         return None
+
+    def kept_aside(self, feed: CsvFeed) -> list[KeptAside]:
+        """Content of the feed's files that corrected ones have replaced, by path."""
+        found = []
+        for file in self.raw_files(f"{SUPERSEDED_DELIVERIES}/{feed.name}"):
+            # In S3 the content's name may hold a hyphen itself.
+            etag, _, date = file.name.rpartition(f"-{feed.name}-")
+            name = f"{feed.name}-{date}"
+            if match := feed.file_pattern().fullmatch(name):
+                content = KeptAside(
+                    path=file.path,
+                    delivered_as=f"{feed_prefix(feed.name)}/{name}",
+                    day=match[1],
+                    etag=etag,
+                    size=file.size,
+                    replaced=file.modified,
+                )
+                found.append(content)
+        return found
 
     def _delivered(self, feed: str) -> list[tuple[RawFile, str]]:
         """Exports with the path of their receipt, by date. Only of the folder itself: receipts know no folders."""
@@ -177,6 +208,8 @@ class LakeStorage:
     def _pending_plan(
         self, table: str, head: Head | None, manifests: list[LoadManifest], again: Collection[str]
     ) -> TablePlan:
+        if head is None and (lost := self._plan_of_lost(table)):
+            return lost
         contract = TABLES[table]
         checkpoint = head.checkpoint if head else None
         listed_at = datetime.now(UTC)
@@ -192,6 +225,11 @@ class LakeStorage:
             first_sequences=first_sequences,
             again=again,
         )
+
+    def _plan_of_lost(self, table: str) -> TablePlan | None:
+        from autocorp_assets.lake.rebuilding import plan_of_lost_table  # it reads the audit, which reads through us
+
+        return plan_of_lost_table(self, table)
 
     def _changes(
         self, table: str, known: Checkpoint, manifests: list[LoadManifest], again: Collection[str]
@@ -213,19 +251,23 @@ class LakeStorage:
         found = {file.name: first_sequence(file_system, f"{root}/{table_prefix(table)}/{file.path}") for file in files}
         return {name: sequence for name, sequence in found.items() if sequence is not None}
 
-    def _manifests(self, *, after: int = 0) -> list[dict[str, Any]]:
-        fields = ("generation", "start_sequence", "started_at", "tables")
-        files = [file for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json")]
+    def _manifests(self, *, after: int = 0, on_unreadable: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
+        def read(path: str) -> dict[str, Any] | None:
+            try:
+                return self._read_json(path, fields=MANIFEST_FIELDS)
+            except (OSError, ValueError) as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(str(error))
+                return None
+
         # Their names are their generations, so that none is read for nothing.
-        paths = sorted(file.path for file in files if file.name > f"{after:06d}.json")
-        return self._read_all(paths, fields=fields)
+        files = [file for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json")]
+        newer = sorted(file.path for file in files if file.name > f"{after:06d}.json")
+        return [manifest for manifest in _at_once(read, newer) if manifest is not None]
 
     def _read_all(self, paths: Sequence[str], *, fields: tuple[str, ...]) -> list[dict[str, Any]]:
-        """In the order of the paths; in S3 each costs a round trip, so that many are read at once."""
-        if len(paths) < 2:
-            return [self._read_json(path, fields=fields) for path in paths]
-        with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda path: self._read_json(path, fields=fields), paths))
+        return _at_once(lambda path: self._read_json(path, fields=fields), paths)
 
     def _read_json(self, path: str, *, fields: tuple[str, ...]) -> dict[str, Any]:
         file_system, root = self._place
@@ -268,6 +310,14 @@ class LakeStorage:
 
     def _relative(self, entry: FileInfo) -> str:
         return entry.path[len(self._place[1]) + 1 :]
+
+
+def _at_once(read: Callable[[str], Content], paths: Sequence[str]) -> list[Content]:
+    """In the order of the paths; in S3 each costs a round trip, so that many are read at once."""
+    if len(paths) < 2:
+        return [read(path) for path in paths]
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(read, paths))
 
 
 def _delivery(feed: str, file: RawFile, receipt: Mapping[str, Any]) -> Delivery | None:

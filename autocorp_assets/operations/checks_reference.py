@@ -72,6 +72,12 @@ class DescribedCheck:
             return TABLE_BY_FEED[of].name if of in TABLE_BY_FEED else None
         return of if self.asset.startswith(("curated/", "raw/")) and of in TABLES else None
 
+    @property
+    def is_of_freshness(self) -> bool:
+        from autocorp_assets.checks.meaning import Question
+
+        return self.meaning is not None and self.meaning.answers is Question.FRESH
+
 
 def described_checks(definitions: dg.Definitions) -> list[DescribedCheck]:
     """Every check of the code location: those of curated tables first, then as they are defined by name."""

@@ -1,18 +1,17 @@
-"""Raw files judged again: after a rule or a file was mended, or when an account is missing."""
+"""Raw files judged again, and tables made anew from raw."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.lake.selection import Selection
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from autocorp_assets.lake.storage import LakeStorage
     from autocorp_assets.operations.sync import SyncReport
 
 
@@ -50,19 +49,57 @@ class QuarantineReplay:
 
 
 def replay(
-    settings: Settings, table: str, files: Collection[str], *, on_progress: Callable[[str], None] = lambda _: None
+    settings: Settings, selection: Selection, *, on_progress: Callable[[str], None] = lambda _: None
 ) -> SyncReport:
-    """Judges and applies raw files of a table again, in one pass through the Dagster instance.
+    """Judges and applies raw files again, in one pass through the Dagster instance.
 
     Args:
         settings: of the deployment.
-        table: the table.
-        files: raw paths, relative to the lake's root.
+        selection: what to judge.
         on_progress: takes one line for the operator.
+
+    Raises:
+        SelectionError: it names no raw file.
     """
+    from autocorp_assets.curated.requests import REPLAY, ReplayConfig
+    from autocorp_assets.lake.selection import selected_files
+    from autocorp_assets.lake.storage import LakeStorage
     from autocorp_assets.operations.sync import sync
 
-    return sync(settings, [table], again={table: sorted(files)}, on_progress=on_progress)
+    # A mistake is told before anything runs; the run itself selects again, since raw goes on.
+    tables = list(selected_files(LakeStorage(settings.lake), selection))
+    config = {REPLAY: ReplayConfig.of(selection).model_dump()}
+    return sync(settings, tables, curate=config, on_progress=on_progress)
+
+
+def rebuild(
+    settings: Settings,
+    tables: Sequence[str],
+    *,
+    without_missing: bool = False,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> SyncReport:
+    """Makes tables anew from all that raw has, in one pass through the Dagster instance.
+
+    Args:
+        settings: of the deployment.
+        tables: their names.
+        without_missing: also where raw has lost files from which a table was made.
+        on_progress: takes one line for the operator.
+
+    Raises:
+        SelectionError: there is no such table.
+        RebuildError: raw has lost files of one; nothing was done.
+    """
+    from autocorp_assets.curated.requests import REBUILD, RebuildConfig
+    from autocorp_assets.lake.rebuilding import plan_rebuild
+    from autocorp_assets.lake.storage import LakeStorage
+    from autocorp_assets.operations.sync import sync
+
+    for table in Selection(tables=tuple(tables)).table_names():
+        plan_rebuild(LakeStorage(settings.lake), table, without_missing=without_missing)
+    config = {REBUILD: RebuildConfig(tables=list(tables), without_missing=without_missing).model_dump()}
+    return sync(settings, tables, curate=config, on_progress=on_progress)
 
 
 def replay_quarantine(
@@ -90,7 +127,8 @@ def replay_quarantine(
     states = table_accounting(lake, TABLES[table]).states
     missing = tuple(file for file in before if states.get(file, FileState.GONE) is FileState.GONE)
     found = tuple(file for file in before if file not in missing)
-    report = replay(settings, table, found, on_progress=on_progress) if found else None
+    again = Selection(tables=(table,), files=found)
+    report = replay(settings, again, on_progress=on_progress) if found else None
     stays: Counter[str] = Counter()
     for group in quarantine.groups():
         stays.update({group.reason: group.rows} if group.file in before else {})
@@ -104,10 +142,3 @@ def replay_quarantine(
         stays=dict(stays.most_common()),
         report=report,
     )
-
-
-def files_since(lake: LakeStorage, table: str, day: date) -> list[str]:
-    """Paths of the table's raw files whose date is on or after the day."""
-    from autocorp_assets.lake.table_files import table_files
-
-    return [file.path for file in table_files(lake, TABLES[table]) if file.day >= f"{day:%Y%m%d}"]

@@ -79,7 +79,7 @@ def sync(
     settings: Settings,
     tables: Sequence[str] | None = None,
     *,
-    again: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    curate: Mapping[str, Any] = MappingProxyType({}),
     reload: bool = False,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> SyncReport:
@@ -90,7 +90,7 @@ def sync(
     Args:
         settings: of the deployment.
         tables: only these; all unless given.
-        again: by table, raw files (paths below the lake's root) to judge once more although they were applied.
+        curate: config of the op that curates, see `curated.requests`.
         reload: load the tables anew from the database first, and leave exports that have arrived for a later pass.
         on_progress: takes one line for the operator.
 
@@ -111,7 +111,7 @@ def sync(
         job = _job(settings, on_progress)
         for name, keys in _steps(contracts, with_exports=not reload):
             on_progress(name)
-            step = _Step.run(job, keys, instance, _run_config(name, again, reload=reload))
+            step = _Step.run(job, keys, instance, _run_config(name, curate, reload=reload))
             on_progress(f"{name}: {'done' if step.result.success else 'FAILED'} in {step.seconds:.1f} s")
             steps.append(step)
         errors = _errors(contracts, steps)
@@ -139,12 +139,12 @@ def _steps(contracts: Sequence[TableContract], *, with_exports: bool) -> Iterato
     yield CURATE, [curated_key(contract.name) for contract in contracts]
 
 
-def _run_config(step: str, again: Mapping[str, Sequence[str]], *, reload: bool) -> dict[str, Any]:
+def _run_config(step: str, curate: Mapping[str, Any], *, reload: bool) -> dict[str, Any]:
     config: dict[str, Any] = {"loggers": {PROGRESS: {}}}
     if step == REPLICATE and reload:
         config["ops"] = {"replicate_database": {"config": {"reload": True}}}
-    if step == CURATE and again:
-        config["ops"] = {CURATE: {"config": {"again": {table: list(files) for table, files in again.items()}}}}
+    if step == CURATE and curate:
+        config["ops"] = {CURATE: {"config": dict(curate)}}
     return config
 
 

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -205,6 +205,19 @@ def test_windows_are_whole_minutes_or_whole_hours():
     ]
     with pytest.raises(ValueError, match="CURATE_EVERY_MINUTES"):
         window_cron(0)
+
+
+def test_while_nothing_happens_dagster_has_nothing_to_store_whatever_the_clock_says():
+    """It stores 50 KB of each table whenever a look comes to another value than the one before."""
+    instance = dg.DagsterInstance.ephemeral()
+    result = evaluate(instance, evaluation_time=datetime(2026, 1, 1, 11, 58, tzinfo=UTC))
+    values = []
+    for minute, second in ((58, 5), (58, 10), (59, 59), (60, 4), (60, 9), (70, 2), (70, 7)):
+        at = datetime(2026, 1, 1, 11, tzinfo=UTC) + timedelta(minutes=minute, seconds=second)
+        result = evaluate(instance, result.cursor, evaluation_time=at)
+        values.append([one.value_hash for one in result.results])
+
+    assert values[1:] == [values[1]] * 6
 
 
 def test_a_check_that_is_left_to_its_schedule_is_never_asked_for():

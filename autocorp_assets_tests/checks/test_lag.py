@@ -115,6 +115,26 @@ def test_changes_are_told_at_once_and_the_rest_now_and_then(instance):
     assert failed.target_materialization_data is not None
 
 
+def test_what_the_hourly_checks_of_raw_found_stays_in_sight_when_files_arrive(instance):
+    key = dg.AssetCheckKey(raw_table_key("auto_parts"), "schema")
+
+    @dg.asset_check(asset=key.asset_key, name=key.name)
+    def schema() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="unknown column")
+
+    job = dg.define_asset_job("hourly", selection=dg.AssetSelection.checks(schema))
+    defs = dg.Definitions(assets=[dg.AssetSpec(key.asset_key)], asset_checks=[schema], jobs=[job])
+    defs.resolve_job_def("hourly").execute_in_process(instance=instance)
+    for _ in range(3):
+        arrive(instance)
+        tell_lag(instance, list(TWO.values()), Said(FOLLOWING), Told(), now=NOW)  # ty: ignore[invalid-argument-type]
+
+    again, found = instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+    assert (found.run_id != "", again.run_id) == (True, "")
+    assert again.evaluation is not None
+    assert (again.evaluation.passed, again.evaluation.description) == (False, "unknown column")
+
+
 def test_the_sensor_says_how_raw_stands(instance):
     context = dg.build_sensor_context(instance=instance, resources={"replication": Said(FOLLOWING)})
 

@@ -92,8 +92,8 @@ def passes(ledger, monkeypatch) -> list[dict]:
     """Passes asked for; the first row of the load has been mended since, and `again` judges it so."""
     asked: list[dict] = []
 
-    def sync(settings, tables, *, again, on_progress) -> SyncReport:
-        asked.append(dict(again))
+    def sync(settings, tables, *, curate, on_progress) -> SyncReport:
+        asked.append({name: value for name, value in curate["replay"].items() if value})
         on_progress("curate")
         ledger.quarantine("db-2", {"file": LOAD}, kept_out(LOAD, 1, RULE), revision=2)
         ledger.commit(Checkpoint(revision=2, generation=1))
@@ -114,7 +114,7 @@ def test_a_replay_tells_what_left_and_what_stays(passes):
     result = quarantine("replay", "auto_parts")
 
     assert result.exit_code == 0, result.output
-    assert passes == [{"auto_parts": [LOAD]}]
+    assert passes == [{"tables": ["auto_parts"], "files": [LOAD]}]
     assert f"{LOST} is no longer in raw: its rows stay in quarantine" in result.stdout
     assert "auto_parts: 3 rows of 1 file(s) judged again; 1 left quarantine, 2 stay" in result.stdout
     assert f"  1 {RULE}" in result.stdout
@@ -134,12 +134,27 @@ def test_nothing_to_judge_makes_no_pass(passes):
     assert "service: nothing in quarantine can be judged again" in result.stdout
 
 
-def test_any_raw_file_can_be_judged_again_by_name_or_day(passes):
-    assert CliRunner().invoke(app, ["replay", "auto_parts", "--file", "LOAD00000001.parquet"]).exit_code == 0
-    assert CliRunner().invoke(app, ["replay", "auto_parts", "--since", "2026-01-02", "--json"]).exit_code == 0
-    assert passes == [{"auto_parts": [LOAD]}, {"auto_parts": [LOAD]}]
-    assert "nothing to do" in CliRunner().invoke(app, ["replay", "auto_parts", "--since", "2026-01-03"]).stdout
-    assert "say which files" in CliRunner().invoke(app, ["replay", "auto_parts"]).stderr
+def replay(*arguments: str):
+    return CliRunner().invoke(app, ["replay", *arguments])
+
+
+def test_any_raw_files_can_be_judged_again_by_table_name_feed_or_day(passes):
+    assert replay("auto_parts").exit_code == 0
+    assert replay("auto_parts", "--file", "LOAD00000001.parquet").exit_code == 0
+    assert replay("auto_parts", "--feed", "database", "--since", "2026-01-02", "--json").exit_code == 0
+    assert passes == [
+        {"tables": ["auto_parts"]},
+        {"tables": ["auto_parts"], "files": ["LOAD00000001.parquet"]},
+        {"tables": ["auto_parts"], "feed": "database", "since": "2026-01-02"},
+    ]
+
+
+def test_a_replay_of_nothing_says_what_there_is_and_makes_no_pass(passes):
+    nothing, no_feed = replay("auto_parts", "--since", "2026-01-03"), replay("auto_parts", "--feed", "customers")
+
+    assert "auto_parts: 1 of database from 2026-01-02 to 2026-01-02" in nothing.stderr
+    assert "feed customers belongs to table customers, not to auto_parts" in no_feed.stderr
+    assert (nothing.exit_code, no_feed.exit_code, passes) == (1, 1, [])
 
 
 def test_analysts_cannot_reach_quarantine(ledger):

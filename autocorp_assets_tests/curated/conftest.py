@@ -10,6 +10,7 @@ from autocorp_assets.checks.schemas import polars_type
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import COMMIT_TIME, LOAD_MANIFESTS, SEQUENCE, table_prefix
+from autocorp_assets.curated.requests import curate_config
 from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_catalog import LocalCatalog
@@ -18,6 +19,8 @@ from autocorp_assets.resources.ports import Catalog, ReplicationState
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
 
+TEST_HOME = "AUTOCORP_TEST_HOME"
+"""Variable that tells a code location of its own which folder the platform of the tests has."""
 PARTS = [
     {"sku": "A-1", "name": "Brake pad", "price": 10},
     {"sku": "A-2", "name": "Oil filter", "price": 5},
@@ -59,6 +62,7 @@ class Platform:
         self.behaviour: dict[str, str] = {}
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
+        self.checks_apart: list[dg.AssetCheckKey] = []
         self.catalog: Catalog = LocalCatalog(lake=self.lake)
         self.replicates = ReplicationState(
             running=True, should_run=True, summary="streaming", silent_seconds=1, is_following=True
@@ -78,17 +82,30 @@ class Platform:
             command=(sys.executable, "-m", "autocorp_assets_tests.curated.stand_in_job"),
         )
 
-    def curate(self, *tables: str) -> dg.ExecuteInProcessResult:
+    @property
+    def resources(self) -> dict[str, object]:
+        return {
+            "lake": LakeStorage(self.lake),
+            "job_runner": self.runner,
+            "catalog": self.catalog,
+            "query": LocalQuery(lake=self.lake),
+            "replication": self,
+        }
+
+    def curate(self, *tables: str, **config: object) -> dg.ExecuteInProcessResult:
+        """A run of these tables; `config` is that of the op."""
         contracts = {name: TABLES[name] for name in tables}
         return dg.materialize(
-            [curated_tables(contracts, condition=dg.AutomationCondition.eager(), retry_delay_seconds=0)],
-            resources={
-                "lake": LakeStorage(self.lake),
-                "job_runner": self.runner,
-                "catalog": self.catalog,
-                "query": LocalQuery(lake=self.lake),
-                "replication": self,
-            },
+            [
+                curated_tables(
+                    contracts,
+                    condition=dg.AutomationCondition.eager(),
+                    checks_apart=self.checks_apart,
+                    retry_delay_seconds=0,
+                )
+            ],
+            resources=self.resources,
+            run_config=curate_config(config),
             raise_on_error=False,
             instance=self.instance,
         )

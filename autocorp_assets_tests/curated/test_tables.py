@@ -1,8 +1,13 @@
+import asyncio
+
 import dagster as dg
 import pytest
+from dagster._core.loader import LoadingContextForTest
 
 from autocorp_assets.asset_keys import curated_key, raw_table_key
+from autocorp_assets.checks.results import last_evaluations
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.record_tables import records_table
 from autocorp_assets.resources.ports import CatalogError, CatalogTable, ReplicationState
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
@@ -182,6 +187,33 @@ def test_a_finding_stays_in_sight_until_the_table_changes_again(platform: Platfo
     assert checks(idle)[("auto_parts", "rules")] is False
 
 
+def test_what_an_hourly_check_has_found_stays_in_sight_after_the_next_change(platform: Platform):
+    [found, other] = platform.checks_apart = [
+        dg.AssetCheckKey(curated_key("auto_parts"), name) for name in ("reconciliation", "unique_keys")
+    ]
+    sample = records_table([{"key": "PAD"}], ("key",))
+    for key, passed in ((found, False), (other, True)):
+        platform.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key.asset_key, check_name=key.name, passed=passed, metadata={"rows": 3, "sample": sample}
+            )
+        )
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+
+    records = platform.instance.event_log_storage.get_latest_asset_check_execution_by_key(platform.checks_apart)
+    for record in records.values():
+        assert asyncio.run(record.targets_latest_materialization(LoadingContextForTest(platform.instance)))
+    lasts = last_evaluations(platform.instance, platform.checks_apart)
+    told = {key.name: last.evaluation for key, last in lasts.items()}
+    assert (told["reconciliation"].passed, told["unique_keys"].passed) == (False, True)
+    assert set(told["reconciliation"].metadata) == {"rows", "sample", "judged_at"}
+    assert set(told["unique_keys"].metadata) == {"rows", "judged_at"}, "what is well needs no sample"
+    platform.curate("auto_parts")
+    again = last_evaluations(platform.instance, platform.checks_apart)
+    assert {key: last.at for key, last in again.items()} == {key: last.at for key, last in lasts.items()}
+
+
 def test_rows_that_are_not_accounted_for_fail_their_check(platform: Platform):
     load(platform.lake, TABLES["auto_parts"], PARTS)
     platform.behaviour = {"auto_parts": "miscount"}
@@ -218,6 +250,48 @@ def test_the_tail_of_a_long_log_is_its_end(tmp_path):
 
     assert tail(log).splitlines()[-1] == "line 49999"
     assert len(tail(log).splitlines()) == 40
+
+
+def test_a_replay_judges_again_what_is_selected_and_leaves_other_tables_alone(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    load(platform.lake, TABLES["service"], SERVICES, generation=2)
+
+    again = platform.curate("auto_parts", "service", replay={"tables": ["auto_parts"], "until": "2026-01-02"})
+
+    assert again.success
+    assert [(name, found["rows_applied"]) for name, found in materialised(again).items()] == [("auto_parts", 2)]
+
+
+def test_a_replay_of_nothing_fails_and_says_what_there_is(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+
+    result = platform.curate("auto_parts", replay={"tables": ["auto_parts"], "since": "2026-01-03"})
+
+    assert not result.success
+    assert "there are auto_parts: 1 of database from 2026-01-02 to 2026-01-02" in failure(result)
+
+
+def test_a_rebuild_plans_a_table_from_nothing_and_leaves_other_tables_alone(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    load(platform.lake, TABLES["service"], SERVICES, generation=2)
+
+    again = platform.curate("auto_parts", "service", rebuild={"tables": ["auto_parts"]})
+
+    assert again.success
+    assert set(materialised(again)) == {"auto_parts"}
+
+
+def test_a_rebuild_of_a_table_that_has_lost_raw_files_fails_and_names_them(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+    (platform.lake / "raw/database/auto_parts/LOAD00000001.parquet").unlink()
+
+    result = platform.curate("auto_parts", rebuild={"tables": ["auto_parts"]})
+
+    assert not result.success
+    assert "gone: raw/database/auto_parts/LOAD00000001.parquet. Nothing was changed" in failure(result)
 
 
 class Entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,14 +32,20 @@ class Lake:
     def plan(self, table: str) -> TablePlan:
         return LakeStorage(self.root).pending_plans([table])[table]
 
-    def curate(self, table: str, plan: TablePlan | None = None, contract: TableContract | None = None) -> TableReport:
-        """One run of the job; `contract` is one that has been changed since."""
+    def curate(
+        self,
+        table: str,
+        plan: TablePlan | None = None,
+        contract: TableContract | None = None,
+        announce: Callable[[str], None] = lambda _: None,
+    ) -> TableReport:
+        """One run of the job; `contract` is one that has been changed since, `announce` hears how it goes on."""
         curation = Curation(
             spark=self.spark.newSession(),
             contract=contract or TABLES[table],
             lake=str(self.root),
             run_id="run",
-            announce=lambda _: None,
+            announce=announce,
         )
         return curation.run(plan or self.plan(table))
 

@@ -45,7 +45,7 @@ class RawZone:
     def load(
         self,
         table: str,
-        rows: Iterable[Mapping[str, Any]],
+        rows: Iterable[Mapping[str, Any] | Change],
         *,
         generation: int = 1,
         before: int = 0,

@@ -38,7 +38,7 @@ def death(moment: str, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     places = {
         "quarantine": [(Ledger, "write_quarantine")],
         "audit": [(Ledger, "write_audit")],
-        "commit": [(HudiTable, "commit"), (DeltaTable, "commit")],
+        "commit": [(table, name) for table in (HudiTable, DeltaTable) for name in ("commit", "replace_all")],
     }
     with monkeypatch.context() as patch:
         for owner, name in places[what]:

@@ -10,6 +10,7 @@ import pytest
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.contracts.model import OneOf
 from autocorp_assets.lake.quarantine import Quarantine
+from autocorp_assets.lake.selection import Selection, selected_files
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets_tests.spark_jobs.raw_zone import Change
 from spark_jobs.lake_tables.hudi import HudiTable
@@ -128,6 +129,33 @@ def test_a_change_judged_again_does_not_overtake_a_newer_one(lake):
 
     assert lake.rows("service_parts", "quantity") == {}
     assert lake.plan("service_parts").is_empty
+
+
+def test_changes_that_arrive_while_all_of_a_table_is_judged_again_are_neither_lost_nor_reordered(
+    lake, either_format, key_of
+):
+    table, key = either_format, TABLES[either_format].primary_key
+
+    def change(op: str, at: int, number: int, quantity: int) -> None:
+        lake.raw.change_file(table, [Change(op, at, {key: number, "quantity": quantity})], second=at)
+
+    lake.raw.load(table, [{key: number, "quantity": 0} for number in (1, 2, 3)])
+    change("U", 1, 1, 10)
+    change("U", 2, 2, 20)
+    lake.curate(table)
+    storage = LakeStorage(lake.root)
+    again = selected_files(storage, Selection(tables=(table,)))
+    arriving = iter([lambda: change("U", 3, 1, 11), lambda: (change("D", 5, 2, 0), change("U", 4, 3, 30))])
+
+    # One change before the job reads, two (the older one last) while it commits.
+    plan = storage.pending_plans([table], again=again)[table]
+    report = lake.curate(table, plan, announce=lambda _: next(arriving)())
+
+    assert len(report.files) == 3
+    assert lake.rows(table, "quantity") == {key_of(table, 1): 10, key_of(table, 2): 20, key_of(table, 3): 0}
+    assert [file.applied for file in lake.curate(table).files] == [1, 1, 1]
+    assert lake.rows(table, "quantity") == {key_of(table, 1): 11, key_of(table, 3): 30}
+    assert lake.plan(table).is_empty
 
 
 def test_a_large_value_that_a_kept_out_change_set_is_not_replaced_by_an_older_one(lake):
