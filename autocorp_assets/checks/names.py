@@ -15,9 +15,10 @@ from autocorp_assets.checks.raw import raw_check_specs, raw_feed_check_specs
 from autocorp_assets.checks.reconciliation import RECONCILIATION
 from autocorp_assets.checks.references import REFERENCES, references_of
 from autocorp_assets.checks.unique_keys import UNIQUE_KEYS
+from autocorp_assets.checks.whole_table_rules import WHOLE_TABLE_RULES
 from autocorp_assets.contracts.model import SumsLines, TableContract
 
-OF_EVERY_TABLE = (FILES_ACCOUNTED, UNIQUE_KEYS, CATALOG, RECONCILIATION, FULL_RECONCILIATION)
+OF_EVERY_TABLE = (FILES_ACCOUNTED, UNIQUE_KEYS, WHOLE_TABLE_RULES, CATALOG, RECONCILIATION, FULL_RECONCILIATION)
 
 
 def check_keys(contract: TableContract) -> list[dg.AssetCheckKey]:
