@@ -8,6 +8,7 @@ import pytest
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key
 from autocorp_assets.checks.curated import check_specs
+from autocorp_assets.checks.names import check_keys
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.definitions import definitions, defs, table_verdicts
 from autocorp_assets.query.view_files import view_files
@@ -139,6 +140,15 @@ def test_no_check_of_whole_tables_rides_along_with_the_runs_of_its_table():
 
     assert {key.name for key in alone} >= {"unique_keys", "reconciliation", "full_reconciliation"}
     assert [key for key in alone if graph.get(key).automation_condition is None] == []
+
+
+def test_the_checks_of_tables_are_known_by_name_without_loading_them():
+    known = [key for contract in TABLES.values() for key in check_keys(contract)]
+    graph = defs.resolve_asset_graph()
+
+    assert sorted(known, key=str) == sorted(
+        (key for key in graph.asset_check_keys if key.asset_key.path[0] != "views"), key=str
+    )
 
 
 @pytest.mark.parametrize("deployment", ["local", "aws"])

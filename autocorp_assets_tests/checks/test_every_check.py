@@ -30,6 +30,7 @@ from autocorp_assets.checks.order_arithmetic import judge_line_sums
 from autocorp_assets.checks.reconciliation import check_result
 from autocorp_assets.checks.references import judge_references
 from autocorp_assets.checks.unique_keys import judge_unique_keys
+from autocorp_assets.checks.whole_table_rules import judge_all_rows
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.contracts.model import LakeFormat, SumsLines
 from autocorp_assets.definitions import defs
@@ -205,6 +206,7 @@ FAILING: Mapping[str, Callable[[Path], Result]] = {
     "curated:file_sizes": giants,
     "curated:files_accepted": refused,
     "curated:files_accounted": unaccounted,
+    "curated:whole_table_rules": lambda root: judge_all_rows(TABLES["customers"], people(root)),
     "curated:references": orphans,
     "curated:unique_keys": doubled,
     "curated:order_arithmetic": wrong_sums,
