@@ -38,7 +38,7 @@ docs: $(READY) ## Write docs/checks.md anew, from the contracts and the checks
 	@.venv/bin/python -m autocorp_assets.operations.checks_reference
 
 screenshots: $(READY) ## Take the pictures of README.md anew, from a platform of their own; needs Chromium
-	@.venv/bin/pytest autocorp_assets_tests/e2e/browser --screenshots docs/images $(ARGS)
+	@.venv/bin/pytest autocorp_assets_tests/e2e/browser --timeout 1800 --screenshots docs/images $(ARGS)
 
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock; ARGS="--upgrade" takes newer versions
 	@.venv/bin/uv pip compile --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url \

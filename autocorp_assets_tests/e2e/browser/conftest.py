@@ -14,7 +14,7 @@ from autocorp_assets_tests.e2e.conftest import Demo
 
 DEADLINE_MILLISECONDS = 60_000
 """Of everything that a page is waited for; most of it is there in one second."""
-PICTURE_ROUNDS = 4
+PICTURE_ROUNDS = 3
 """Of business, so that plots of a picture have a shape."""
 
 Picture = Callable[..., None]

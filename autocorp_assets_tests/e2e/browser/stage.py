@@ -52,7 +52,6 @@ class Stage:
         with open_source(self.folder.settings) as source:
             simulate(source.dsn, orders=orders, seed=seed)
         self._wait_for(lambda: self.materializations(ORDERS) > before)
-        self.come_to_rest()
 
     def make_mistakes(self) -> None:
         """Orders that break rules: the platform mirrors them, and the check of their table says so."""

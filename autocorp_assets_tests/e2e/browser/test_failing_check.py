@@ -13,7 +13,7 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets_tests.e2e.browser.conftest import Picture
 from autocorp_assets_tests.e2e.browser.stage import NEGATIVE_TAX, UNKNOWN_PAYMENT, WRONG_TOTAL, Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 CONTRACT = TABLES["sales_order"]
 KEY = curated_key(CONTRACT.name)

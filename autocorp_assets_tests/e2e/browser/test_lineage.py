@@ -11,7 +11,7 @@ from autocorp_assets.definitions import defs
 from autocorp_assets_tests.e2e.browser.conftest import Picture
 from autocorp_assets_tests.e2e.browser.stage import Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 SPECS = defs.resolve_all_asset_specs()
 GROUP_OF = {spec.key: str(spec.group_name) for spec in SPECS}

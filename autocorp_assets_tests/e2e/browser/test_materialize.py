@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets_tests.e2e.browser.stage import Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 KEY = curated_key("service")
 RUN_WITHIN_MILLISECONDS = 180_000

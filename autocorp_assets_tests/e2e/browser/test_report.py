@@ -14,7 +14,7 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets_tests.e2e.browser.conftest import Picture
 from autocorp_assets_tests.e2e.browser.stage import Stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 WCAG_AA = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 A4_WITHOUT_MARGINS: ViewportSize = {"width": 688, "height": 1016}
