@@ -69,7 +69,7 @@ def test_one_pass_brings_the_source_into_tables_and_into_the_instance(settings, 
 
     assert report.ok, report
     assert [(t.table, t.rows_applied, t.commit, t.error) for t in report.tables] == [("auto_parts", 2, "0", None)]
-    assert report.checks.passed == 5
+    assert report.checks.passed == 6
     assert "auto_parts: 2 rows" in lines
     assert any(line.startswith("curate: done") for line in lines)
     with open_instance(settings) as instance:
