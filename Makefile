@@ -5,11 +5,15 @@ READY := .venv/.ready
 PYTHON = $(shell for python in python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 
+# Images of containers like to forbid Python to keep what it has compiled. Then each of the platform's many processes
+# would compile Dagster anew, which makes up half of its start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test torture lint docs lock
+.PHONY: help demo dev test torture lint docs screenshots lock
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Show the platform at work, from an empty data folder to answered questions
 	@.venv/bin/autocorp demo $(ARGS)
@@ -32,6 +36,9 @@ lint: $(READY) ## Check format, style, types, direction of imports, and that Dag
 
 docs: $(READY) ## Write docs/checks.md anew, from the contracts and the checks
 	@.venv/bin/python -m autocorp_assets.operations.checks_reference
+
+screenshots: $(READY) ## Take the pictures of README.md anew, from a platform of their own; needs Chromium
+	@.venv/bin/pytest autocorp_assets_tests/e2e/browser --timeout 1800 --screenshots docs/images $(ARGS)
 
 lock: $(READY) ## Resolve pyproject.toml into requirements.lock; ARGS="--upgrade" takes newer versions
 	@.venv/bin/uv pip compile --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url \

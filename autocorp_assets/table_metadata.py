@@ -23,6 +23,7 @@ from autocorp_assets.contracts.model import (
     NotBefore,
     OneOf,
     References,
+    SumsLines,
     SumsTo,
     TableContract,
     TableRule,
@@ -60,6 +61,9 @@ def table_rule_text(rule: TableRule) -> str:
     match rule:
         case SumsTo(total=total, parts=parts):
             return f"`{total}` is {' + '.join(f'`{part}`' for part in parts)}, to the cent"
+        case SumsLines(total=total, amount=amount, tables=tables):
+            lines = " and ".join(f"`{table}`" for table in tables)
+            return f"`{total}` is the sum of `{amount}` over its rows in {lines}, to the cent"
         case References(column=column, to_table=table, to_column=to_column):
             return f"`{column}` is a `{to_column}` of `{table}`"
         case Unique(columns=columns):
@@ -98,14 +102,22 @@ def code_reference(path: Path, *, label: str) -> dg.CodeReferencesMetadataValue:
 
 def contract_reference(contract: TableContract) -> dg.CodeReferencesMetadataValue:
     """The module that holds a contract."""
-    return code_reference(CONTRACTS_FOLDER / f"{contract.name}.py", label="contract of the table")
+    return code_reference(CONTRACTS_FOLDER / f"{contract.name}.py", label="contract")  # more would be cut off
 
 
 def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:
     """The columns that a feed's files carry, all of them text."""
-    described = {name: contract.column_by_name[feed.table_column[name]].description for name in feed.columns}
+    described = {name: contract.column_by_name[feed.table_column[name]] for name in feed.columns}
     return dg.TableSchema(
-        columns=[dg.TableColumn(name=name, type="string", description=text) for name, text in described.items()]
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type="string",
+                description=column.description,
+                tags={"personal": ""} if column.personal else {},
+            )
+            for name, column in described.items()
+        ]
     )
 
 

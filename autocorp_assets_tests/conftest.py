@@ -28,12 +28,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SlowGro
     return SlowGroups(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        metavar="FOLDER",
+        help="where the tests in e2e/browser put pictures of the pages; `make screenshots` makes those of README.md",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow groups first, so that neither is left for the end."""
     order = ("spark", "e2e")
     items.sort(
         key=lambda item: next((at for at, name in enumerate(order) if item.get_closest_marker(name)), len(order))
     )
+
+
+@pytest.fixture(autouse=True)
+def no_dagster_home_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headless commands leave theirs in the environment, where the aws deployment would take it for a shared one."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 
 @pytest.fixture

@@ -6,9 +6,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from autocorp_assets.asset_keys import curated_key, raw_feed_key
+from autocorp_assets.checks.curated import check_specs
+from autocorp_assets.checks.names import check_keys
 from autocorp_assets.contracts import FEEDS, TABLES
-from autocorp_assets.definitions import defs, table_verdicts
+from autocorp_assets.definitions import definitions, defs, table_verdicts
 from autocorp_assets.query.view_files import view_files
+from autocorp_assets.settings import Settings
 
 HEAVY = (
     "pyspark",
@@ -66,6 +70,22 @@ def test_every_asset_says_what_it_is():
         assert spec.group_name == "views" or spec.metadata["dagster/column_schema"].columns, spec.key
 
 
+def test_no_two_assets_claim_one_table_since_the_ui_would_link_them():
+    names = [spec.metadata.get("dagster/table_name") for spec in defs.resolve_all_asset_specs()]
+    named = [name for name in names if name]
+
+    assert sorted(named) == sorted(set(named))
+
+
+def test_columns_with_personal_data_are_marked_in_exports_as_in_tables():
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    for zone in ("landing", "raw/csv"):
+        schema = specs[f"{zone}/customers"].metadata["dagster/column_schema"]
+        marked = {column.name for column in schema.columns if "personal" in column.tags}
+
+        assert {"email", "phone", "last_name"} <= marked, zone
+
+
 def test_every_asset_leads_to_the_file_in_which_it_is_defined():
     for spec in defs.resolve_all_asset_specs():
         [reference] = spec.metadata["dagster/code_references"].code_references
@@ -104,6 +124,48 @@ def test_curated_tables_share_one_writer_and_follow_their_inputs():
         assert graph.get(key).pools == {"lake_writer"}
 
 
+def test_every_check_is_made_without_anybody_asking():
+    """With a run of its asset that is asked for by news, at its times, or by a sensor."""
+    graph = defs.resolve_asset_graph()
+    with_runs = [key for key in graph.asset_check_keys if graph.get(key).automation_condition is None]
+    with_news = {*(curated_key(table) for table in TABLES), *(raw_feed_key(feed) for feed in FEEDS)}
+
+    assert {key.name for key in with_runs if key.asset_key not in with_news} == {"lag"}, "sensor replication_lag"
+
+
+def test_no_check_of_whole_tables_rides_along_with_the_runs_of_its_table():
+    graph = defs.resolve_asset_graph()
+    of_runs = {spec.key for contract in TABLES.values() for spec in check_specs(contract)}
+    alone = [key for key in graph.asset_check_keys if key.asset_key.path[0] == "curated" and key not in of_runs]
+
+    assert {key.name for key in alone} >= {"unique_keys", "reconciliation", "full_reconciliation"}
+    assert [key for key in alone if graph.get(key).automation_condition is None] == []
+
+
+def test_the_checks_of_tables_are_known_by_name_without_loading_them():
+    known = [key for contract in TABLES.values() for key in check_keys(contract)]
+    graph = defs.resolve_asset_graph()
+
+    assert sorted(known, key=str) == sorted(
+        (key for key in graph.asset_check_keys if key.asset_key.path[0] != "views"), key=str
+    )
+
+
+@pytest.mark.parametrize("deployment", ["local", "aws"])
+def test_everything_is_compared_each_sunday_night_in_both_deployments(deployment, monkeypatch):
+    monkeypatch.setenv("AUTOCORP_AWS_LAKE", "s3://bucket/lake")
+    repository = definitions(Settings(deployment=deployment), resources=defs.resources).get_repository_def()
+
+    schedule = repository.get_schedule_def("weekly_full_reconciliation")
+    job = repository.get_job("full_reconciliation")
+    ((minute, hour, *_, weekday),) = [str(schedule.cron_schedule).split()]
+
+    assert (schedule.default_status, schedule.execution_timezone) == (dg.DefaultScheduleStatus.RUNNING, "UTC")
+    assert schedule.description
+    assert (weekday, hour, minute) == ("0", "2", "23")
+    assert {node.name for node in job.nodes} == {f"curated__{table}_full_reconciliation" for table in TABLES}
+
+
 def test_every_sensor_runs_by_itself_and_often():
     ticks = {}
     for sensor in defs.get_repository_def().sensor_defs:
@@ -112,5 +174,8 @@ def test_every_sensor_runs_by_itself_and_often():
         ticks[sensor.name] = sensor.minimum_interval_seconds or 0
 
     assert ticks["freshness"] == 30
+    assert ticks.pop("view_news") == 60, "at most one run a minute"
+    assert ticks.pop("whole_table_checks") == 60
+    assert ticks.pop("forget_old_runs") == 3600
     assert all(0 < seconds <= 30 for seconds in ticks.values())
     assert all(ticks[name] <= 5 for name in ("raw_arrivals", "csv_arrivals", "curate_news"))

@@ -10,6 +10,7 @@ from typing import Any, Self
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_table_key
+from autocorp_assets.automation.completeness import RAW_SENSOR
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RAW_DATABASE
 from autocorp_assets.lake.storage import LakeStorage
@@ -17,6 +18,8 @@ from autocorp_assets.resources.ports import ArrivalEvents, Arrivals, EventsUnava
 from spark_jobs.plan import LoadManifest
 
 QUIET = "no new raw file: the source is quiet, or see sensor `replication_status`"
+
+UNREAD = "CANNOT BE READ, while all else is looked at"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +100,29 @@ def look(
     )
 
 
-def look_at_all(lake: LakeStorage, tables: Iterable[str], cursor: Cursor) -> dict[str, News]:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a look at raw came to."""
+
+    news: Mapping[str, News]
+    """By table, of those that could be looked at."""
+    unread: tuple[str, ...] = ()
+    """What could not be read, and why. It holds back nothing else, and comes as news once it can be."""
+
+    def quiet(self, cursor: Cursor) -> str:
+        """Why nothing is reported."""
+        if self.unread:
+            return f"{UNREAD}: {'; '.join(self.unread)}"
+        newest = max((seen.newest for seen in cursor.seen.values()), default="")
+        return f"{QUIET}; the newest is {newest}" if newest else QUIET
+
+
+def look_at_all(lake: LakeStorage, tables: Iterable[str], cursor: Cursor) -> Found:
     """What is new anywhere."""
     return _look(lake, dict.fromkeys(tables), cursor, with_loads=True)
 
 
-def look_where_told(
-    lake: LakeStorage, tables: Iterable[str], cursor: Cursor, paths: Collection[str]
-) -> dict[str, News]:
+def look_where_told(lake: LakeStorage, tables: Iterable[str], cursor: Cursor, paths: Collection[str]) -> Found:
     """What is new in the folders of these paths: a listing each, whatever number of events named them."""
     folders: dict[str, set[str]] = {}
     for path in paths:
@@ -117,16 +135,18 @@ def look_where_told(
     return _look(lake, where, cursor, with_loads=has_loads)
 
 
-def _look(
-    lake: LakeStorage, where: Mapping[str, Collection[str] | None], cursor: Cursor, *, with_loads: bool
-) -> dict[str, News]:
+def _look(lake: LakeStorage, where: Mapping[str, Collection[str] | None], cursor: Cursor, *, with_loads: bool) -> Found:
     seen = {table: cursor.seen.get(table, Seen()) for table in where}
     after = min((value.generation for value in seen.values()), default=0)
-    loads = lake.loads_by_table(where, after=after) if with_loads else {}
-    return {
-        table: look(lake, table, seen[table], folders=folders, loads=loads.get(table, ()))
-        for table, folders in where.items()
-    }
+    news: dict[str, News] = {}
+    unread: list[str] = []
+    loads = lake.loads_by_table(where, after=after, on_unreadable=unread.append) if with_loads else {}
+    for table, folders in where.items():
+        try:
+            news[table] = look(lake, table, seen[table], folders=folders, loads=loads.get(table, ()))
+        except OSError as error:
+            unread.append(f"{table}: {error}")
+    return Found(news=news, unread=tuple(unread))
 
 
 def since_day(newest: str) -> str | None:
@@ -138,35 +158,46 @@ def since_day(newest: str) -> str | None:
     return f"{day - timedelta(days=1):%Y%m%d}"
 
 
-def raw_arrivals_sensor(tables: Iterable[str], *, pace: Pace = LOCAL) -> dg.SensorDefinition:
-    """Reports new raw files of the database as materialisations, without a run."""
-    make = _listening_sensor if pace.listing_seconds else _listing_sensor
-    return make(tuple(tables), pace)
+def raw_arrivals_sensor(
+    tables: Iterable[str], *, lake: LakeStorage, events: ArrivalEvents | None = None, pace: Pace = LOCAL
+) -> dg.SensorDefinition:
+    """Reports new raw files of the database as materialisations, without a run.
+
+    Args:
+        tables: names.
+        lake: is listed. An argument and no resource of Dagster, as are the events: for resources it opens its instance
+            at each tick, which costs a hundred times what the look itself does.
+        events: tell where something has arrived; without them all is listed at each tick.
+        pace: how often it looks.
+    """
+    names = tuple(tables)
+    return _listing_sensor(names, lake, pace) if events is None else _listening_sensor(names, lake, events, pace)
 
 
 def _sensor(pace: Pace) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
     return dg.sensor(
-        name="raw_arrivals",
+        name=RAW_SENSOR,
         minimum_interval_seconds=pace.tick_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports what replication has written to raw; curation follows from it.",
     )
 
 
-def _listing_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
+def _listing_sensor(tables: Sequence[str], lake: LakeStorage, pace: Pace) -> dg.SensorDefinition:
     """Lists at each tick: for a lake in a folder, where that costs nothing."""
 
     @_sensor(pace)
-    def raw_arrivals(
-        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[LakeStorage]
-    ) -> dg.SensorResult | dg.SkipReason:
+    def raw_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         cursor = Cursor.read(context.cursor)
-        return _told(look_at_all(lake, tables, cursor), cursor) or dg.SkipReason(QUIET)
+        found = look_at_all(lake, tables, cursor)
+        return _told(found.news, cursor) or dg.SkipReason(found.quiet(cursor))
 
     return raw_arrivals
 
 
-def _listening_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
+def _listening_sensor(
+    tables: Sequence[str], lake: LakeStorage, arrival_events: ArrivalEvents, pace: Pace
+) -> dg.SensorDefinition:
     """Lists where events say that there is something, and everything now and then, since events are lost.
 
     What is new is for the listing to say: events that come twice or in another order do no harm. They are forgotten
@@ -177,23 +208,22 @@ def _listening_sensor(tables: Sequence[str], pace: Pace) -> dg.SensorDefinition:
     """By the cursor that says that their news are stored."""
 
     @_sensor(pace)
-    def raw_arrivals(
-        context: dg.SensorEvaluationContext,
-        lake: dg.ResourceParam[LakeStorage],
-        arrival_events: dg.ResourceParam[ArrivalEvents],
-    ) -> dg.SensorResult:
+    def raw_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         _forget(context, arrival_events, to_forget.pop(context.cursor, Arrivals()))
         to_forget.clear()
         cursor = Cursor.read(context.cursor)
         arrivals, now = _receive(context, arrival_events), time.time()
         if now >= cursor.listed_at + pace.listing_seconds:
-            news, cursor = look_at_all(lake, tables, cursor), replace(cursor, listed_at=now)
+            found, cursor = look_at_all(lake, tables, cursor), replace(cursor, listed_at=now)
         else:
-            news = look_where_told(lake, tables, cursor, arrivals.paths)
-        result = _told(news, cursor)
+            found = look_where_told(lake, tables, cursor, arrivals.paths)
+        if found.unread:
+            # They come again, and with them the look at what could not be read.
+            arrivals = Arrivals()
+        result = _told(found.news, cursor)
         if result is None:
             _forget(context, arrival_events, arrivals)
-            return dg.SensorResult(skip_reason=QUIET, cursor=cursor.text())
+            return dg.SensorResult(skip_reason=found.quiet(cursor), cursor=cursor.text())
         to_forget[result.cursor] = arrivals
         return result
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.automation.alerts import step_cause
-from autocorp_assets.automation.completeness import TableRecord, heard_until
+from autocorp_assets.automation.completeness import RAW_SENSOR, TableRecord, heard_until
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.resources.ports import ReplicationState
 
@@ -27,9 +27,15 @@ def late_tables_text(
     *,
     ui_url: str,
     now: datetime,
+    looked_at: datetime | None = None,
 ) -> str:
-    """Each cause with its remedy: of replication, and of runs that leave files behind."""
+    """Each cause with its remedy: of replication, of the sensor of raw, and of runs that leave files behind."""
     causes = [_of_replication(state, now)] if _is_behind(state, records, now) else []
+    if looked_at and now - looked_at >= LATE:
+        causes.append(
+            f"Nobody has looked at raw since {looked_at:%H:%M} UTC: sensor `{RAW_SENSOR}` is off or fails. Turn it on, "
+            f"or see why its ticks fail: {ui_url}/automation. What has arrived meanwhile is taken in then."
+        )
     waiting = {name: one.waiting_since for name, one in records.items() if one.waiting_since}
     waiting = {name: since for name, since in waiting.items() if now - since >= LATE}
     if waiting:

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.scheduler.instigation import TickStatus
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.contracts.model import ServiceLevel, TableContract
-from autocorp_assets.resources.ports import ReplicationState
+from autocorp_assets.resources.ports import Replication, ReplicationError, ReplicationState
 
+RAW_SENSOR = "raw_arrivals"
+GOOD_TICKS = [TickStatus.SKIPPED, TickStatus.SUCCESS]
 COMPLETE_UNTIL = "complete_until"
 """Metadata of a heartbeat, and of no other materialisation."""
 
@@ -59,6 +62,14 @@ class TableRecord:
         return known or self.taken_in
 
 
+def state_of(replication: Replication) -> ReplicationState:
+    """Where replication stands; one that cannot be asked does not run, for that reason."""
+    try:
+        return replication.state()
+    except ReplicationError as error:
+        return ReplicationState(running=False, should_run=True, summary=str(error), remedy=str(error))
+
+
 def heard_until(state: ReplicationState | None, *, now: datetime, table: str | None = None) -> datetime | None:
     """Until when raw holds all that the source had committed, by a replication that follows; None where none does.
 
@@ -72,6 +83,19 @@ def heard_until(state: ReplicationState | None, *, now: datetime, table: str | N
     if table in state.tables_in_error:
         return None
     return now - timedelta(seconds=state.silent_seconds)
+
+
+def raw_looked_at(instance: dg.DagsterInstance) -> datetime | None:
+    """When the sensor of raw last looked, and could: what replication has written since is in nobody's records.
+
+    None where it never has; without it there are no news, and silence of raw says nothing.
+    """
+    states = instance.all_instigator_state() if instance.schedule_storage else ()
+    state = next((one for one in states if one.instigator_name == RAW_SENSOR), None)
+    if state is None:
+        return None
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1, statuses=GOOD_TICKS)
+    return _time(ticks[0].timestamp) if ticks else None
 
 
 def complete_until(

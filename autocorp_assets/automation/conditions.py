@@ -10,9 +10,11 @@ import dagster as dg
 
 TICK_SECONDS = 5
 RETRY_CRON = "*/10 * * * *"
-CHECK_SECONDS = 30
+CHECK_SECONDS = 60
 """How late a scheduled check may begin."""
 HOURLY = "7 * * * *"
+WEEKLY = "23 2 * * 0"
+"""Sunday at 02:23 UTC, when sources and people are quiet, and nothing else begins."""
 
 
 def curated_condition(inputs: Iterable[dg.AssetKey], *, every_minutes: int | None = None) -> dg.AutomationCondition:
@@ -71,11 +73,39 @@ def window_cron(minutes: int) -> str:
 
 
 def scheduled_check(cron: str) -> dg.AutomationCondition:
-    """For a check of whole tables: at its own times, and not with each run of its table.
+    """For a check of whole tables: once there is a table, then at its own times, and not with each run of its table.
 
     A check without a condition rides along with every run that the sensor of its asset requests.
     """
-    return dg.AutomationCondition.cron_tick_passed(cron) & ~dg.AutomationCondition.in_progress()
+    exists = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
+    # Asked for once, so that a check which dies waits for its time.
+    first = (dg.AutomationCondition.missing() & exists).newly_true().with_label("never run, and its table is there")
+    return (first | dg.AutomationCondition.cron_tick_passed(cron)) & ~dg.AutomationCondition.in_progress()
+
+
+def left_to_a_schedule() -> dg.AutomationCondition:
+    """For a check that a schedule runs: never. Without a condition it would ride along with every run of its table."""
+    requested = dg.AutomationCondition.newly_requested()
+    return (requested & ~requested).with_label("left to its schedule")
+
+
+def weekly_reconciliation(checks: Iterable[dg.AssetChecksDefinition]) -> dg.ScheduleDefinition:
+    """Compares all of source, exports and lake, a table after the other, in one run."""
+    return dg.ScheduleDefinition(
+        name="weekly_full_reconciliation",
+        job=dg.define_asset_job(
+            "full_reconciliation",
+            selection=dg.AssetSelection.checks(*checks),
+            description="Proves that nothing is lost or altered: every key of the source, and every record of every "
+            "export, against the lake. Reads all of both; nothing is changed.",
+            tags={"autocorp/trigger": "schedule"},
+        ),
+        cron_schedule=WEEKLY,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Sunday night: every key of the source and every record of every export against the lake.",
+        tags={"autocorp/trigger": "schedule", "autocorp/occasion": "weekly"},
+    )
 
 
 def curated_sensor() -> dg.AutomationConditionSensorDefinition:

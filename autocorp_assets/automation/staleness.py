@@ -133,6 +133,14 @@ def decide(
     return Decision(memory=replace(memory, alert=grown), joined=() if alert.has_grown else joined)
 
 
+def age_text(age: timedelta) -> str:
+    """Roughly, for people."""
+    seconds = int(age.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
 def _is_watched_long_enough(memory: Memory, standings: Mapping[str, Standing], stale: list[str], now: datetime) -> bool:
     grace = timedelta(minutes=min(standings[name].level.fail_minutes for name in stale))
     return memory.watching_since is not None and now - memory.watching_since >= grace

@@ -18,6 +18,9 @@ from autocorp_assets.record_tables import records_table
 from autocorp_assets.resources.ports import Catalog, CatalogError, CatalogTable
 
 CATALOG = "catalog"
+SAMPLE = 20
+"""Differences that a result lists; its description names the first of them."""
+DESCRIBED = 5
 HUDI_PREFIX = "_hoodie_"
 """Of columns that Hudi keeps next to a table's own."""
 
@@ -139,14 +142,19 @@ def _result(contract: TableContract, findings: Findings, snapshot: Snapshot | No
         asset_key=curated_key(contract.name),
         passed=not found,
         severity=dg.AssetCheckSeverity.ERROR if findings.errors else dg.AssetCheckSeverity.WARN,
-        description="; ".join(found) or ("the table does not exist yet" if snapshot is None else None),
+        description=_describe(found) or ("the table does not exist yet" if snapshot is None else None),
         metadata={
             "columns": len(snapshot.columns) if snapshot else 0,
             "commit": snapshot.commit if snapshot else "",
             "differences": len(found),
-            **({"sample": records_table(told, ("severity", "difference"))} if found else {}),
+            **({"sample": records_table(told[:SAMPLE], ("severity", "difference"))} if found else {}),
         },
     )
+
+
+def _describe(found: Sequence[str]) -> str:
+    more = f"; and {len(found) - DESCRIBED} more" if len(found) > DESCRIBED else ""
+    return "; ".join(found[:DESCRIBED]) + more
 
 
 def _spec(contract: TableContract, condition: dg.AutomationCondition | None) -> dg.AssetCheckSpec:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.file_sizes import LARGE_BYTES, MIB, NEEDLESS_LIMIT, SMALL_BYTES, file_sizes
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.results import last_evaluation, rules_result, told_again
-from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.checks.results import last_evaluations, rules_result, told_again
+from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ RULES = "rules"
 ACCOUNTING = "rows_accounted"
 FILES_ACCEPTED = "files_accepted"
 COLUMNS_NAMED = "columns_in_contract"
+FILE_SIZES = "file_sizes"
 
 VERDICTS = (RULES, ACCOUNTING)
 """Those that fail when what the run wrote may be wrong: the views of the table are held back meanwhile."""
 
 SAMPLE = 20
-"""Files that a result lists."""
+"""Files, or columns, that a result lists."""
 OUTCOMES = ("applied", "unchanged", "superseded", "duplicate", "quarantined")
 """What becomes of a row that was read, exactly one of them."""
 
@@ -89,6 +91,22 @@ def _meanings(contract: TableContract) -> dict[str, CheckMeaning]:
             ),
             what_to_do=f"Name it in `autocorp_assets/contracts/{table}.py`, or drop it in the source.",
         ),
+        FILE_SIZES: CheckMeaning(
+            title="The table's files are neither too many nor too large",
+            answers=Question.FIT,
+            runs=Occasion.EACH_CURATION,
+            severity=WARNING,
+            means=(
+                f"Beyond {NEEDLESS_LIMIT} needless small files (below {SMALL_BYTES // MIB} MiB, and not the only one "
+                "of their folder) queries become slow and S3 dear; a file above "
+                f"{LARGE_BYTES // MIB:,} MiB makes each small change slow. No row is wrong."
+            ),
+            what_to_do=(
+                "Nothing tonight. Have the table compacted "
+                f"({'clustering' if contract.format is LakeFormat.HUDI else 'OPTIMIZE'}), or rebuild it from raw as "
+                "the runbook says."
+            ),
+        ),
     }
     if feed:
         meanings[FILES_ACCEPTED] = CheckMeaning(
@@ -127,6 +145,8 @@ def check_table(
         yield _accounting(key, files)
     if dg.AssetCheckKey(key, COLUMNS_NAMED) in selected:
         yield _columns_named(contract, snapshot)
+    if dg.AssetCheckKey(key, FILE_SIZES) in selected:
+        yield _file_sizes(key, snapshot)
     if dg.AssetCheckKey(key, FILES_ACCEPTED) in selected:
         yield _files_accepted(key, snapshot)
 
@@ -138,30 +158,17 @@ def still_holding(
 
     A check that a run plans and does not report would show as skipped, and hide an older finding.
     """
-    for name in (RULES, ACCOUNTING):
-        key = dg.AssetCheckKey(curated_key(contract.name), name)
-        if key in selected and (last := last_evaluation(instance, key)):
-            yield dg.AssetCheckResult(
-                asset_key=key.asset_key,
-                check_name=name,
-                passed=last.passed,
-                severity=last.severity,
-                description=last.description,
-                metadata=last.metadata,
-            )
-
-
-def holding_still(
-    contract: TableContract, instance: dg.DagsterInstance, beat: dg.EventLogRecord
-) -> Iterator[dg.AssetCheckEvaluation]:
-    """For a table that is reported materialised as it was, without a run: what the checks of each run last came to.
-
-    Dagster counts a result for the newest materialisation only, so without it a finding would be out of sight, and no
-    longer hold back the views.
-    """
-    for spec in check_specs(contract):
-        if last := last_evaluation(instance, spec.key):
-            yield told_again(last, beat)
+    keys = [dg.AssetCheckKey(curated_key(contract.name), name) for name in (RULES, ACCOUNTING)]
+    for last in last_evaluations(instance, [key for key in keys if key in selected]).values():
+        told = told_again(last)
+        yield dg.AssetCheckResult(
+            asset_key=told.asset_key,
+            check_name=told.check_name,
+            passed=told.passed,
+            severity=told.severity,
+            description=told.description,
+            metadata=told.metadata,
+        )
 
 
 def _rules(contract: TableContract, snapshot: Snapshot, files: Files, query: Query) -> dg.AssetCheckResult:
@@ -213,17 +220,51 @@ def unnamed_columns(contract: TableContract, stored: Mapping[str, str]) -> dict[
 
 def _columns_named(contract: TableContract, snapshot: Snapshot) -> dg.AssetCheckResult:
     unnamed = unnamed_columns(contract, snapshot.columns)
-    told = ", ".join(f"{name} ({of})" for name, of in unnamed.items())
-    unnamed_rows = [{"column": name, "type": of} for name, of in unnamed.items()]
+    shown = dict(list(unnamed.items())[:SAMPLE])
+    told = ", ".join(f"{name} ({of})" for name, of in shown.items())
+    more = f" and {len(unnamed) - len(shown)} more" if len(unnamed) > len(shown) else ""
+    unnamed_rows = [{"column": name, "type": of} for name, of in shown.items()]
     return dg.AssetCheckResult(
         check_name=COLUMNS_NAMED,
         asset_key=curated_key(contract.name),
         passed=not unnamed,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"the contract does not name {told}: add it there, or drop it in the source" if unnamed else None,
+        description=f"the contract does not name {told}{more}: add it there, or drop it in the source"
+        if unnamed
+        else None,
         metadata={
             "unknown_columns": len(unnamed),
             **({"columns": records_table(unnamed_rows, ("column", "type"))} if unnamed else {}),
+        },
+    )
+
+
+def _file_sizes(key: dg.AssetKey, snapshot: Snapshot) -> dg.AssetCheckResult:
+    sizes = dict(zip(snapshot.files, snapshot.file_sizes, strict=True))
+    found = file_sizes(sizes)
+    largest = sorted(sizes.items(), key=lambda item: item[1], reverse=True)
+    too_large = [{"file": file, "bytes": size} for file, size in largest[:SAMPLE] if size > LARGE_BYTES]
+    complaints = [
+        *([f"{found.needless:,} needless small files"] if found.needless > NEEDLESS_LIMIT else []),
+        *([f"{found.large:,} files above {LARGE_BYTES // MIB:,} MiB"] if found.large else []),
+    ]
+    return dg.AssetCheckResult(
+        check_name=FILE_SIZES,
+        asset_key=key,
+        passed=found.is_fine,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{' and '.join(complaints)} of {found.files:,}" if complaints else None,
+        metadata={
+            "files_checked": found.files,
+            "folders": found.folders,
+            "bytes": found.total,
+            "bytes_median": found.median,
+            "bytes_largest": found.largest,
+            "files_small": found.small,
+            "files_small_share": round(found.small_share, 3),
+            "files_small_needless": found.needless,
+            "files_large": found.large,
+            **({"sample": records_table(too_large, ("file", "bytes"))} if too_large else {}),
         },
     )
 

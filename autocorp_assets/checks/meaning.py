@@ -13,19 +13,26 @@ if TYPE_CHECKING:
 class Question(StrEnum):
     """What the result of a check answers."""
 
+    FRESH = "fresh"
+    """Does it show what has just happened?"""
     COMPLETE = "complete"
     """Is every row there that should be?"""
     CORRECT = "correct"
     """Are the rows that are there right?"""
+    FIT = "fit"
+    """Can the table be read and written at its usual cost?"""
 
 
 class Occasion(StrEnum):
     """When a check runs."""
 
     EACH_CURATION = "with each run that curates the table, on what the run changed"
-    EACH_REPLICATION = "with each run that waits for replication (`autocorp sync`), on the newest files"
+    NEWEST_FILES = "every hour and with each `autocorp sync`, on the newest files"
     EACH_TRANSFER = "with each transfer of exports, on the newest file"
+    ALL_THE_TIME = "twice a minute, by sensor `freshness`, which tells of it when it changes"
+    EACH_LOOK = "every few minutes, from what replication says of itself"
     HOURLY = "every hour, over the whole table"
+    WEEKLY = "on Sunday night, over everything"
 
 
 ERROR = "error"

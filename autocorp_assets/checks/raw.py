@@ -1,7 +1,5 @@
 """Checks of the raw zone: they warn, since raw keeps whatever the source said."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -12,29 +10,52 @@ from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Ques
 from autocorp_assets.checks.results import rules_result
 from autocorp_assets.contracts import TABLE_BY_FEED
 from autocorp_assets.contracts.model import CsvFeed, TableContract
+from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.checks.raw_frames import SchemaFindings
-    from autocorp_assets.lake.storage import LakeStorage
 
 SCHEMA = "schema"
 RULES = "rules"
 FILES_ACCEPTED = "files_accepted"
 FILES_TOLD = 5
-"""Of files that were not taken, how many the description names; the metadata names all."""
+"""Of files that were not taken, how many the description names."""
+SAMPLE = 20
+"""Files that a result lists."""
 
 
-def raw_check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
+def raw_table_checks(
+    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition
+) -> dg.AssetChecksDefinition:
+    """The checks of all raw tables of the database, in one step.
+
+    Not of the op that replicates: replication runs by itself, and nobody has to ask for it.
+    """
+    specs = [spec for contract in contracts.values() for spec in raw_check_specs(contract, condition)]
+
+    @dg.multi_asset_check(name="raw_table_checks", specs=specs, can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[LakeStorage]
+    ) -> Iterator[dg.AssetCheckResult]:
+        for contract in contracts.values():
+            yield from check_raw_table(lake, contract, selected=frozenset(context.selected_asset_check_keys))
+
+    return checks
+
+
+def raw_check_specs(
+    contract: TableContract, condition: dg.AutomationCondition | None = None
+) -> list[dg.AssetCheckSpec]:
     """The checks of one raw table of the database."""
     name = contract.name
-    return _specs(
+    specs = _specs(
         raw_table_key(name),
         {
             SCHEMA: CheckMeaning(
                 title="The source sends the columns that were agreed",
                 answers=Question.CORRECT,
-                runs=Occasion.EACH_REPLICATION,
+                runs=Occasion.NEWEST_FILES,
                 severity=WARNING,
                 means=(
                     f"The newest change files of `{name}` have the contract's columns and types. An unknown column is "
@@ -46,13 +67,14 @@ def raw_check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
             RULES: CheckMeaning(
                 title="The source's newest rows keep the rules",
                 answers=Question.CORRECT,
-                runs=Occasion.EACH_REPLICATION,
+                runs=Occasion.NEWEST_FILES,
                 severity=WARNING,
                 means=f"A row of `{name}` that breaks a rule is applied all the same: the lake mirrors the database.",
                 what_to_do="Correct the rows in the source; the result's sample names them.",
             ),
         },
     )
+    return [spec._replace(automation_condition=condition) for spec in specs]
 
 
 def raw_feed_check_specs(feed: CsvFeed) -> list[dg.AssetCheckSpec]:
@@ -149,7 +171,7 @@ def check_raw_feed(
 
 def _accepted_result(key: dg.AssetKey, ignored: Mapping[str, str]) -> dg.AssetCheckResult:
     told = [f"{name}: {remedy}" for name, remedy in sorted(ignored.items())[:FILES_TOLD]]
-    remedies = [{"file": name, "what to do": remedy} for name, remedy in sorted(ignored.items())]
+    remedies = [{"file": name, "what to do": remedy} for name, remedy in sorted(ignored.items())[:SAMPLE]]
     return dg.AssetCheckResult(
         check_name=FILES_ACCEPTED,
         asset_key=key,
@@ -163,7 +185,7 @@ def _accepted_result(key: dg.AssetKey, ignored: Mapping[str, str]) -> dg.AssetCh
     )
 
 
-def _schema_result(key: dg.AssetKey, findings: SchemaFindings) -> dg.AssetCheckResult:
+def _schema_result(key: dg.AssetKey, findings: "SchemaFindings") -> dg.AssetCheckResult:
     found = [{"difference": difference} for difference in findings.differences]
     return dg.AssetCheckResult(
         check_name=SCHEMA,

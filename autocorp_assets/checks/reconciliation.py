@@ -1,6 +1,7 @@
 """Whether each curated table holds what the source says: exact, while both go on, on a schedule of its own."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -28,6 +29,7 @@ REMEDY = {
     "doubled": "keep the lake as it is and look at the job's log: a record is stored more than once",
     "waiting": "nothing: the next run of curation applies the file",
     "quarantined": "correct the value in the source, or see `autocorp quarantine`",
+    "replaced": "nothing: the corrected file does not name the record, which says nothing of it",
     "unsettled": "run the check again once the cause is gone",
 }
 
@@ -123,18 +125,21 @@ def check_result(found: "TableReconciliation") -> dg.AssetCheckResult:
             "seconds": found.seconds,
             **({"commit": found.commit} if found.commit else {}),
             **({"columns_left_out": list(found.columns_left_out)} if found.columns_left_out else {}),
-            **({"sample": _sample(found.table, found.sample)} if found.sample else {}),
+            **({"sample": keys_sample(found.table, found.sample)} if found.sample else {}),
         },
     )
 
 
-def _sample(table: str, findings: "Sequence[Finding]") -> dg.TableMetadataValue:
+def keys_sample(
+    table: str, findings: "Sequence[Finding]", remedies: Mapping[str, str] = MappingProxyType({})
+) -> dg.TableMetadataValue:
+    """Keys with what is the matter with each; `remedies` take the place of those for rows of the database."""
     rows = (
         {
             "key": finding.key,
             "what": finding.verdict,
             "detail": finding.detail,
-            "what to do": REMEDY[finding.verdict].format(table=table),
+            "what to do": {**REMEDY, **remedies}[finding.verdict].format(table=table),
         }
         for finding in findings
     )

@@ -77,11 +77,10 @@ def judge_references(
     from autocorp_assets.query.engine import LakeQuery
 
     quiet_since = now - timedelta(minutes=quiet_minutes)
-    with LakeQuery(lake.root).connect() as connection:
-        found = [
-            find_orphans(connection, contract, rule, quiet_since=quiet_since, limit=SAMPLE)
-            for rule in references_of(contract)
-        ]
+    rules = references_of(contract)
+    tables = {contract.name, *(rule.to_table for rule in rules)}
+    with LakeQuery(lake.root).connect(tables=tables) as connection:
+        found = [find_orphans(connection, contract, rule, quiet_since=quiet_since, limit=SAMPLE) for rule in rules]
     broken = [orphans for orphans in found if orphans.rows]
     metadata: dict[str, Any] = {
         "rows_checked": {orphans.rule.column: orphans.rows_checked for orphans in found},

@@ -6,7 +6,7 @@ what fails. Frames are eager: Pandera passes a LazyFrame without looking at its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandera.polars as pa
@@ -15,6 +15,7 @@ from pandera.errors import SchemaErrors
 
 from autocorp_assets.contracts.model import (
     CHANGED_AT,
+    RAW_FILE,
     REQUIRED,
     SOURCE_SYSTEM,
     Between,
@@ -29,6 +30,7 @@ from autocorp_assets.contracts.model import (
     Unique,
 )
 
+PERSONAL = "(personal, not shown)"
 SAMPLE_ROWS = 20
 SAMPLE_ROWS_OF_A_RULE = 5
 
@@ -48,7 +50,7 @@ class Outcome:
     failures: Mapping[str, int]
     """Rows that fail, by rule; a rule that no row fails is left out."""
     sample: pl.DataFrame
-    """At most SAMPLE_ROWS failing rows: rule, key and the columns that are not personal."""
+    """At most SAMPLE_ROWS failing rows: the rule, the key, the values that the rule is about, and the file."""
 
     @property
     def passed(self) -> bool:
@@ -63,11 +65,16 @@ def polars_type(column: Column) -> pl.DataType:
     return POLARS_TYPES[column.type]
 
 
-def schema(contract: TableContract, columns: frozenset[str]) -> pa.DataFrameSchema:
+def schema(contract: TableContract, columns: frozenset[str], *, across_rows: bool = True) -> pa.DataFrameSchema:
     """The contract's types and row rules, for a frame that has these columns.
 
     Columns that the contract does not name are allowed, and ones that the frame lacks are not
     judged: both are what the schema check of the raw zone reports.
+
+    Args:
+        contract: the table.
+        columns: of the frame.
+        across_rows: also the rules that compare rows with each other.
     """
     judged = {column.name: column for column in contract.lake_columns if column.name in columns}
     return pa.DataFrameSchema(
@@ -76,13 +83,13 @@ def schema(contract: TableContract, columns: frozenset[str]) -> pa.DataFrameSche
         },
         checks=[
             pa.Check(_row_check(expression), name=rule, ignore_na=False)
-            for rule, expression in row_rules(contract, columns).items()
+            for rule, expression in row_rules(contract, columns, across_rows=across_rows).items()
         ],
         name=contract.name,
     )
 
 
-def row_rules(contract: TableContract, columns: frozenset[str]) -> dict[str, pl.Expr]:
+def row_rules(contract: TableContract, columns: frozenset[str], *, across_rows: bool = True) -> dict[str, pl.Expr]:
     """For each rule that can be judged on these columns, whether a row passes it; never null."""
     rules = {
         f"{column.name}: {REQUIRED}": _required(column, contract)
@@ -97,18 +104,19 @@ def row_rules(contract: TableContract, columns: frozenset[str]) -> dict[str, pl.
     for rule in contract.rules:
         if isinstance(rule, SumsTo) and {rule.total, *rule.parts} <= columns:
             rules[f"{rule.total}: {rule.label}"] = _sums_to(rule)
-        elif isinstance(rule, Unique) and set(rule.columns) <= columns:
+        elif across_rows and isinstance(rule, Unique) and set(rule.columns) <= columns:
             rules[f"{', '.join(rule.columns)}: unique"] = _unique(rule, contract)
     # A rule has nothing to say about a value that is not there.
     return {name: expression.fill_null(value=True) for name, expression in rules.items()}
 
 
-def validate(frame: pl.DataFrame, contract: TableContract) -> Outcome:
+def validate(frame: pl.DataFrame, contract: TableContract, *, across_rows: bool = True) -> Outcome:
     """Judge rows by the contract.
 
     Args:
         frame: rows with the table's columns, or some of them.
         contract: the table.
+        across_rows: also the rules that compare rows with each other, which a part of a table may only seem to keep.
 
     Raises:
         TypeError: the frame is lazy, or something else than a frame.
@@ -117,14 +125,23 @@ def validate(frame: pl.DataFrame, contract: TableContract) -> Outcome:
         message = f"{contract.name}: rows to be judged must be a collected polars DataFrame, not {type(frame).__name__}"
         raise TypeError(message)
     try:
-        schema(contract, frozenset(frame.columns)).validate(frame, lazy=True)
+        schema(contract, frozenset(frame.columns), across_rows=across_rows).validate(frame, lazy=True)
     except SchemaErrors as errors:
         return _outcome(frame, contract, errors.failure_cases)
     return Outcome(rows=frame.height, failures={}, sample=pl.DataFrame())
 
 
+def bounded(samples: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Of several samples as much as one may hold."""
+    if not samples:
+        return pl.DataFrame()
+    rows = pl.concat(samples)
+    return rows.filter(pl.int_range(pl.len()).over("rule") < SAMPLE_ROWS_OF_A_RULE).head(SAMPLE_ROWS)
+
+
 def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) -> Outcome:
     """Pandera's failure cases, without the values in them: those may be personal."""
+    columns = frozenset(frame.columns)
     by_rule = cases.select(
         rule=pl.when(pl.col("schema_context") == "Column")
         .then(pl.col("column") + ": type")
@@ -132,15 +149,33 @@ def _outcome(frame: pl.DataFrame, contract: TableContract, cases: pl.DataFrame) 
         row=pl.col("index").cast(pl.UInt32),
     ).unique(maintain_order=True)
     counts = by_rule.group_by("rule", maintain_order=True).len()
-    shown = [column.name for column in contract.lake_columns if not column.personal and column.name in frame.columns]
-    sample = (
-        by_rule.drop_nulls("row")
-        .filter(pl.int_range(pl.len()).over("rule") < SAMPLE_ROWS_OF_A_RULE)
-        .head(SAMPLE_ROWS)
-        .join(frame.select(shown).with_row_index("row"), on="row", how="left", maintain_order="left")
-        .drop("row")
-    )
+    failing = bounded([by_rule.drop_nulls("row")])
+    rows = frame[failing["row"].to_list()]
+    about = {rule: _columns_of(expression) for rule, expression in row_rules(contract, columns).items()}
+    told = [
+        _told(row, about.get(rule, (rule.split(":")[0],)), contract)
+        for rule, row in zip(failing["rule"], rows.iter_rows(named=True), strict=True)
+    ]
+    # The file last: it is long, and what is right of it may be off the screen.
+    shown = [name for name in (contract.record_key, "values", RAW_FILE) if name in (*frame.columns, "values")]
+    named = rows.with_columns(failing["rule"], pl.Series("values", told, pl.String))
+    sample = named.select("rule", *shown)
     return Outcome(rows=frame.height, failures=dict(counts.iter_rows()), sample=sample)
+
+
+def _columns_of(rule: pl.Expr) -> list[str]:
+    """The columns that a rule looks at, but for those that say where its row came from."""
+    return [name for name in dict.fromkeys(rule.meta.root_names()) if name != SOURCE_SYSTEM]
+
+
+def _told(row: Mapping[str, object], columns: Sequence[str], contract: TableContract) -> str:
+    """The values of these columns, but for personal ones."""
+    personal = {column.name for column in contract.lake_columns if column.personal}
+    return ", ".join(
+        f"{name} = {PERSONAL if name in personal else 'NULL' if row[name] is None else row[name]}"
+        for name in columns
+        if name in row
+    )
 
 
 def _row_check(expression: pl.Expr) -> Callable[[pa.PolarsData], pl.LazyFrame]:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
+from autocorp_assets.checks.results import judged_once
 from autocorp_assets.contracts.model import SOURCE_SYSTEM, TableContract, Unique
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
@@ -47,8 +48,12 @@ def _check(contract: TableContract, condition: dg.AutomationCondition | None) ->
         description=meaning.description,
         metadata=meaning.metadata,
     )
-    def unique_keys(lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
-        return judge_unique_keys(lake, contract)
+    def unique_keys(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[LakeStorage]) -> dg.AssetCheckResult:
+        from autocorp_assets.lake.snapshots import read_snapshot
+
+        snapshot = read_snapshot(lake.root, contract)
+        key = dg.AssetCheckKey(curated_key(contract.name), UNIQUE_KEYS)
+        return judged_once(context.instance, key, contract, snapshot, lambda: judge_unique_keys(lake, contract))
 
     return unique_keys
 
@@ -57,7 +62,7 @@ def judge_unique_keys(lake: LakeStorage, contract: TableContract) -> dg.AssetChe
     """An error for a record stored twice; a warning for other values that the contract calls unique."""
     from autocorp_assets.query.engine import LakeQuery
 
-    with LakeQuery(lake.root).connect() as connection:
+    with LakeQuery(lake.root).connect(tables=[contract.name]) as connection:
         doubled = _repeated(connection, contract, [contract.record_key])
         shared = {
             columns: found

@@ -29,12 +29,12 @@ What lags, with jq: autocorp status --json | jq '.tables[] | select(.lag_seconds
 
 @dataclass(frozen=True, kw_only=True)
 class LastChecks:
-    """Newest results of a table's checks."""
+    """Newest results of a table's checks, of those of each run and of those on a schedule, and of its table in raw."""
 
     passed: int = 0
     failed: int = 0
     failing: tuple[str, ...] = ()
-    """`check: reason`."""
+    """`check: reason`; `raw check: reason` for one of the table in raw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +95,11 @@ def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict
     """From the event log; without an instance there are none, and none is made."""
     if settings.shared_dagster_home is None and not settings.dagster_folder.is_dir():
         return {contract.name: LastChecks() for contract in contracts}
-    from autocorp_assets.checks.curated import check_specs
+    from autocorp_assets.checks.names import check_keys
     from autocorp_assets.operations.instance import open_instance
 
     with open_instance(settings) as instance:
-        return {
-            contract.name: _summary(instance, [spec.key for spec in check_specs(contract)]) for contract in contracts
-        }
+        return {contract.name: _summary(instance, check_keys(contract)) for contract in contracts}
 
 
 def _summary(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> LastChecks:
@@ -112,8 +110,13 @@ def _summary(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> 
     return LastChecks(
         passed=len(evaluations) - len(failing),
         failed=len(failing),
-        failing=tuple(f"{evaluation.check_name}: {evaluation.description or 'failed'}" for evaluation in failing),
+        failing=tuple(_told(evaluation) for evaluation in failing),
     )
+
+
+def _told(evaluation: dg.AssetCheckEvaluation) -> str:
+    zone = "raw " if evaluation.asset_key.path[0] == "raw" else ""
+    return f"{zone}{evaluation.check_name}: {evaluation.description or 'failed'}"
 
 
 @app.command("status", epilog=EXAMPLES)

@@ -108,6 +108,19 @@ class SumsTo:
 
 
 @dataclass(frozen=True)
+class SumsLines:
+    """`total` equals the sum of `amount` over a row's lines, to the cent; judged over whole tables.
+
+    Its lines are the rows of `tables` that refer to it (`References`); a row without lines has the sum 0. A NULL on
+    either side passes.
+    """
+
+    total: str
+    amount: str
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class References:
     """Every non-null value of `column` is a `to_column` of `to_table`; judged over whole tables."""
 
@@ -127,7 +140,7 @@ ColumnRule = Between | OneOf | Matches | NotBefore | NotAfterDelivery
 """`label` names a rule after its column, in quarantine and in check reports alike."""
 REQUIRED = "required"
 REPEATED = "repeated, a later row of the file wins"
-TableRule = SumsTo | References | Unique
+TableRule = SumsTo | SumsLines | References | Unique
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from autocorp_assets.contracts.model import (
     OneOf,
     References,
     Repeats,
+    SumsLines,
     SumsTo,
     TableContract,
     Unique,
@@ -89,6 +90,7 @@ SALES_ORDER = TableContract(
         Unique(("invoice_number",)),
         References("customer_id", "customers", "customer_id"),
         SumsTo("total_amount", ("subtotal", "tax")),
+        SumsLines("subtotal", "line_total", ("sales_order_parts", "sales_order_services")),
     ),
     csv_feed=CsvFeed(
         name="sales_orders",

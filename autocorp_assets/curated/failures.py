@@ -1,6 +1,6 @@
 """Tables of a run that were not curated, and what is said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -37,31 +37,46 @@ def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTab
     return bad
 
 
-def raise_for_bad(outcome: JobOutcome, pending: Sequence[TablePlan], retry_delay_seconds: float) -> None:
+def raise_for_bad(
+    outcome: JobOutcome | None,
+    pending: Sequence[TablePlan],
+    unplanned: Mapping[str, str],
+    retry_delay_seconds: float,
+) -> None:
     """Nothing where every table was curated.
+
+    Args:
+        outcome: of the job; None where there was nothing to do.
+        pending: what the job was asked to do.
+        unplanned: tables of which nobody could tell what is to be done, and why.
+        retry_delay_seconds: before a second try.
 
     Raises:
         dg.Failure: with each bad table's reason.
         dg.RetryRequested: the process died, and a second try may go well.
     """
-    bad = bad_tables(outcome, pending)
+    bad = [BadTable(table=table, error=reason) for table, reason in unplanned.items()]
+    bad += bad_tables(outcome, pending) if outcome else []
     if not bad:
         return
     failure = dg.Failure(
         description="\n".join(
             [
-                f"{len(bad)} of {len(pending)} tables were not curated; the others are up to date.",
+                f"{len(bad)} of {len(pending) + len(unplanned)} tables were not curated; the others are up to date.",
                 *(f"- {table}" for table in bad),
-                f"Raw keeps every file: once the cause is gone, run again. Log of the job: {outcome.log}",
-                *([f"Its last lines:\n{outcome.tail}"] if outcome.tail else []),
+                "Raw keeps every file: once the cause is gone, run again."
+                + (f" Log of the job: {outcome.log}" if outcome else ""),
+                *([f"Its last lines:\n{outcome.tail}"] if outcome and outcome.tail else []),
             ]
         ),
         metadata={
-            "job_log": job_log(outcome),
+            **({"job_log": job_log(outcome)} if outcome else {}),
             "errors": {table.table: str(table) for table in bad},
         },
+        # What cannot be read now cannot be read in a moment either.
+        allow_retries=outcome is not None,
     )
-    if outcome.ended is None or not outcome.retry_soon:
+    if outcome is None or outcome.ended is None or not outcome.retry_soon:
         raise failure
     # Data that is refused once is refused again; only a process that died deserves a second try: commits are
     # atomic, and the second run plans anew. Not a RetryPolicy, which Dagster applies to Ctrl-C as well.

@@ -29,6 +29,7 @@ ROW_COUNTS = (
 )
 """Of rows read, each is applied, unchanged, superseded, duplicate or quarantined; repaired ones count there too."""
 FILES_LISTED = 50
+JOB_LOG = "job_log"
 QUALITY = "quality"
 """Share of the rows read that were not quarantined, 0 to 1."""
 
@@ -90,12 +91,20 @@ def seconds_metadata(reported: Mapping[str, float]) -> dict[str, float]:
 
 
 def files_metadata(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What became of the rows of each raw file; the audit has all of them."""
+    """What became of the rows of each raw file; the audit has all of them.
+
+    A column that says nothing of any file is left out: with all of them the page is wider than a screen.
+    """
     listed = [{**file, "repairs": _told(file.get("repairs") or {})} for file in files[:FILES_LISTED]]
-    return {
-        "raw_files": len(files),
-        "files": records_table(listed, ("file", "read", *OUTCOMES, "repairs", "refused")),
-    }
+    told = [name for name in (*OUTCOMES, "repairs", "refused") if any(file.get(name) for file in listed)]
+    return {"raw_files": len(files), "files": records_table(listed, ("file", "read", *told))}
+
+
+def in_reading_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What leads somewhere first, and the long table of files last."""
+    leads = [name for name in metadata if name == JOB_LOG or name.startswith("quarantine")]
+    rest = sorted((name for name in metadata if name not in leads), key=lambda name: name == "files")
+    return {name: metadata[name] for name in (*leads, *rest)}
 
 
 def _told(repairs: Mapping[str, int]) -> str:

@@ -1,6 +1,6 @@
 """What a run of the curated op tells Dagster of its tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,11 +10,14 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key, raw_table_key
 from autocorp_assets.automation.completeness import heard_until
 from autocorp_assets.checks.curated import check_table, still_holding
+from autocorp_assets.checks.results import told_by_a_run
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.curated.failures import job_log
 from autocorp_assets.curated.metadata import (
+    JOB_LOG,
     ROW_COUNTS,
     files_metadata,
+    in_reading_order,
     quality_metadata,
     quarantine_metadata,
     seconds_metadata,
@@ -34,7 +37,7 @@ from autocorp_assets.resources.ports import (
 )
 from spark_jobs.plan import TablePlan
 
-Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
+Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetCheckEvaluation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,8 @@ class Reports:
     lake: LakeStorage
     query: Query
     replication: Replication
+    checks_apart: Collection[dg.AssetCheckKey]
+    """Checks of the tables that run at other times than these do."""
     stored: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Columns and their types by table, as the run leaves them."""
 
@@ -73,6 +78,7 @@ class Reports:
                         **self._where(contract),
                     },
                 )
+                yield from self._checks_apart(contract)
             yield from check_table(contract, snapshot=snapshot, files=(), selected=self._checks, query=self.query)
             yield from still_holding(contract, self.context.instance, self._checks)
 
@@ -86,14 +92,17 @@ class Reports:
             found = self._found(contract, plan, metadata, snapshot) if snapshot else {}
             shown = {name: value for name, value in metadata.items() if name != "unknown_columns"}
             yield result._replace(
-                metadata={
-                    **shown,
-                    **files_metadata(files),
-                    **found,
-                    **self._where(contract),
-                    "job_log": job_log(outcome),
-                }
+                metadata=in_reading_order(
+                    {
+                        JOB_LOG: job_log(outcome),
+                        **shown,
+                        **files_metadata(files),
+                        **found,
+                        **self._where(contract),
+                    }
+                )
             )
+            yield from self._checks_apart(contract)
             self.context.log.info(f"{contract.name}: {describe_counts(_counts(metadata))}")
             if snapshot:
                 self.stored[contract.name] = snapshot.columns
@@ -131,6 +140,10 @@ class Reports:
     @property
     def _checks(self) -> frozenset[dg.AssetCheckKey]:
         return frozenset(self.context.selected_asset_check_keys)
+
+    def _checks_apart(self, contract: TableContract) -> Iterator[dg.AssetCheckEvaluation]:
+        keys = [key for key in self.checks_apart if key.asset_key == curated_key(contract.name)]
+        return told_by_a_run(self.context.instance, keys)
 
     def _where(self, contract: TableContract) -> dict[str, dg.MetadataValue]:
         return {"path": dg.MetadataValue.path(f"{self.lake.root}/{contract.lake_path}")}

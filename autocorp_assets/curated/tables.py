@@ -1,6 +1,6 @@
 """The curated tables: one op, one pool slot and at most one Spark job for all that is pending."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
 
@@ -19,9 +19,20 @@ from spark_jobs.plan import TablePlan
 
 
 def curated_tables(
-    contracts: Mapping[str, TableContract], *, condition: dg.AutomationCondition, retry_delay_seconds: float = 5
+    contracts: Mapping[str, TableContract],
+    *,
+    condition: dg.AutomationCondition,
+    checks_apart: Collection[dg.AssetCheckKey] = (),
+    retry_delay_seconds: float = 5,
 ) -> dg.AssetsDefinition:
-    """All curated tables as one multi-asset, any part of which can be run."""
+    """All curated tables as one multi-asset, any part of which can be run.
+
+    Args:
+        contracts: by table.
+        condition: when they are brought up to date.
+        checks_apart: checks of theirs that run at other times, whose last results a run tells again.
+        retry_delay_seconds: before the op is tried once more.
+    """
 
     @dg.multi_asset(
         name=CURATE,
@@ -41,21 +52,21 @@ def curated_tables(
         replication: dg.ResourceParam[Replication],
     ) -> Results:
         selected = [c for name, c in contracts.items() if curated_key(name) in context.selected_asset_keys]
+        unplanned: dict[str, str] = {}
         with job_runner.hold_writer(on_wait=context.log.info) as writer:
-            plans = plans_of(context, config, lake, [contract.name for contract in selected])
+            plans = plans_of(context, config, lake, [contract.name for contract in selected], unplanned)
             selected = [contract for contract in selected if contract.name in plans]
             pending = [plan for plan in plans.values() if not plan.is_empty]
             context.log.info(describe_pending(pending))
             outcome = writer.run(context=context, plans=pending) if pending else None
         idle = [contract for contract in selected if plans[contract.name].is_empty]
-        reports = Reports(context=context, lake=lake, query=query, replication=replication)
+        reports = Reports(context=context, lake=lake, query=query, replication=replication, checks_apart=checks_apart)
         yield from reports.unchanged(idle)
         if outcome is not None:
             told = {curated_key(plan.table): (contracts[plan.table], plan) for plan in pending}
             yield from reports.curated(outcome, told)
         uncatalogued = reports.enter(catalog)
-        if outcome is not None:
-            raise_for_bad(outcome, pending, retry_delay_seconds)
+        raise_for_bad(outcome, pending, unplanned, retry_delay_seconds)
         if uncatalogued:
             raise uncatalogued
 
@@ -63,9 +74,20 @@ def curated_tables(
 
 
 def plans_of(
-    context: dg.AssetExecutionContext, config: CurateConfig, lake: LakeStorage, tables: Sequence[str]
+    context: dg.AssetExecutionContext,
+    config: CurateConfig,
+    lake: LakeStorage,
+    tables: Sequence[str],
+    unplanned: dict[str, str],
 ) -> Mapping[str, TablePlan]:
     """What the run does to each of the tables that it concerns.
+
+    Args:
+        context: of the run.
+        config: what the operator asks for.
+        lake: is listed.
+        tables: that the run selects.
+        unplanned: takes up those of which it cannot be told, and why: they do not hold up the others.
 
     Raises:
         dg.Failure: what the operator asks for cannot be done; its text says why, and what there is.
@@ -74,12 +96,13 @@ def plans_of(
         if config.rebuild:
             return rebuild_plans(config.rebuild, lake, tables)
         if not config.replay:
-            return lake.pending_plans(tables)
+            return lake.pending_plans(tables, on_unreadable=unplanned.__setitem__)
         again = selected_files(lake, config.replay.selection())
     except SelectionError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     context.log.info(describe_selected(again))
-    return lake.pending_plans([table for table in tables if table in again], again=again)
+    wanted = [table for table in tables if table in again]
+    return lake.pending_plans(wanted, again=again, on_unreadable=unplanned.__setitem__)
 
 
 def rebuild_plans(rebuild: RebuildConfig, lake: LakeStorage, tables: Sequence[str]) -> Mapping[str, TablePlan]:

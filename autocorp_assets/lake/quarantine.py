@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.contracts.raw_format import QUARANTINE, RAW_COLUMNS, feed_prefix
+from autocorp_assets.contracts.model import SourceSystem, TableContract
+from autocorp_assets.contracts.raw_format import QUARANTINE, RAW_COLUMNS, RAW_CSV, RAW_DATABASE, feed_prefix
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.snapshots import read_head
 from autocorp_assets.lake.storage import LakeStorage
@@ -118,6 +118,25 @@ class Quarantine:
     def files(self) -> dict[str, int]:
         """Number of rows by file."""
         return dict(self._ask("SELECT file, count(*) FROM now GROUP BY file ORDER BY file"))
+
+    def positions(self) -> dict[str, list[int]]:
+        """Where the rows lie, by file."""
+        return dict(self._ask("SELECT file, list(position) FROM now GROUP BY file"))
+
+    def values(self, system: SourceSystem, name: str) -> set[str]:
+        """What the rows of one source system hold under a name of the source, trimmed; rows that hold nothing are left
+        out, as are those that could not be cut into cells.
+        """
+        path = json.dumps(name)
+        found = self._ask(
+            """
+            SELECT DISTINCT trim(json_extract_string(row, '$.' || $path)) AS value FROM now
+            WHERE starts_with(file, $prefix) AND CASE WHEN json_valid(row) THEN value <> '' END
+            """,
+            path=path,
+            prefix=f"{RAW_DATABASE if system is SourceSystem.DATABASE else RAW_CSV}/",
+        )
+        return {value for (value,) in found}
 
     def rows(
         self,

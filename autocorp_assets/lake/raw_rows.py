@@ -79,13 +79,19 @@ def csv_rows(
 
     A cell that a short row lacks is None. What is no UTF-8 is replaced: such files are refused as a whole.
     """
+    lines = csv_lines(file_system, path)
+    header = [name.strip().casefold() for name in next(lines, [])]
+    if column.casefold() not in header:
+        return
+    index = header.index(column.casefold())
+    for position, line in enumerate(lines, 1):
+        if matches(line[index] if index < len(line) else None):
+            yield RawRow(position=position, cells=dict.fromkeys(header) | dict(zip(header, line, strict=False)))
+
+
+def csv_lines(file_system: FileSystem, path: str) -> Iterator[list[str]]:
+    """The cells of the header, then of each row as the jobs count them: a line without anything is none."""
     csv.field_size_limit(sys.maxsize)
     with file_system.open_input_stream(path) as stream:
         reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline=""))
-        header = [name.strip().casefold() for name in next(reader, [])]
-        if column.casefold() not in header:
-            return
-        index = header.index(column.casefold())
-        for position, line in enumerate((line for line in reader if line), 1):
-            if matches(line[index] if index < len(line) else None):
-                yield RawRow(position=position, cells=dict.fromkeys(header) | dict(zip(header, line, strict=False)))
+        yield from (line for line in reader if line)

@@ -98,12 +98,12 @@ def sought_key(contract: TableContract, text: str) -> SoughtKey:
         return SoughtKey(primary_key=rest)
     if system == SourceSystem.CSV and rest:
         key, _, line = rest.partition(":") if feed.key_form is KeyForm.LINE else (rest, "", "")
-        return SoughtKey(exported=_comparable(contract, feed, key), line=int(line) if line.isdigit() else None)
-    return SoughtKey(primary_key=text, exported=_comparable(contract, feed, text))
+        return SoughtKey(exported=exported_key(contract, feed, key), line=int(line) if line.isdigit() else None)
+    return SoughtKey(primary_key=text, exported=exported_key(contract, feed, text))
 
 
-def _comparable(contract: TableContract, feed: CsvFeed, text: str | None) -> str | None:
-    """A key cell as it stands in the record key; None when it names nothing."""
+def exported_key(contract: TableContract, feed: CsvFeed, text: str | None) -> str | None:
+    """A key cell as it stands in the record key, without number of line; None when it names nothing."""
     trimmed = (text or "").strip(raw_format.BLANKS)
     if feed.key_form is KeyForm.HASHED:
         folded = trimmed.lower()
@@ -245,7 +245,7 @@ def _versions_in(
     file_system, root = open_file_system(lake.root)
 
     def matches(cell: str | None) -> bool:
-        return _comparable(contract, feed, cell) == key.exported
+        return exported_key(contract, feed, cell) == key.exported
 
     for line, row in enumerate(csv_rows(file_system, f"{root}/{delivery.path}", feed.key[0], matches), 1):
         record_key = f"{SourceSystem.CSV}:{key.exported}"

@@ -6,14 +6,14 @@ Everything goes through pyarrow's file systems, so a lake in a folder and one in
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from autocorp_assets.contracts import FEEDS, TABLES
 from autocorp_assets.contracts.model import CsvFeed
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 DATE_PART_DIGITS = (4, 2, 2)
 """Year, month, day."""
 DATE_PART_NAMES = ("year=", "month=", "day=")
+MANIFEST_FIELDS = ("generation", "start_sequence", "started_at", "tables")
 RECEIPT_FIELDS = ("size", "sha256")
+Content = TypeVar("Content")
 READERS = 16
 """Small files read at once."""
 
@@ -114,13 +116,20 @@ class LakeStorage:
         """
         return _manifests_of(table, self._manifests())
 
-    def loads_by_table(self, tables: Iterable[str], *, after: int = 0) -> dict[str, list[LoadManifest]]:
+    def loads_by_table(
+        self, tables: Iterable[str], *, after: int = 0, on_unreadable: Callable[[str], None] | None = None
+    ) -> dict[str, list[LoadManifest]]:
         """Complete loads of each table, oldest first; manifests up to generation `after` are not read.
 
+        Args:
+            tables: names.
+            after: the last generation that is of no interest.
+            on_unreadable: told of each manifest that cannot be read, which is then left out.
+
         Raises:
-            ValueError: a manifest cannot be read.
+            ValueError: a manifest cannot be read, and nobody is to be told.
         """
-        manifests = self._manifests(after=after)
+        manifests = self._manifests(after=after, on_unreadable=on_unreadable)
         return {table: _manifests_of(table, manifests) for table in tables}
 
     def deliveries(self, feed: str) -> list[Delivery]:
@@ -170,7 +179,11 @@ class LakeStorage:
         ]
 
     def pending_plans(
-        self, tables: Iterable[str], *, again: Mapping[str, Collection[str]] = MappingProxyType({})
+        self,
+        tables: Iterable[str],
+        *,
+        again: Mapping[str, Collection[str]] = MappingProxyType({}),
+        on_unreadable: Callable[[str, str], None] | None = None,
     ) -> dict[str, TablePlan]:
         """For each table what a run would do to it; a plan may be empty.
 
@@ -180,17 +193,24 @@ class LakeStorage:
         Args:
             tables: names.
             again: by table, raw files (relative to the lake's root) that are to be judged once more.
+            on_unreadable: told of each table with which something is wrong that its plan needs, and what; the table is
+                left out then.
+
+        Raises:
+            ValueError: a manifest, which all tables need, cannot be read; or what a table needs, and nobody is told.
         """
         manifests = self._manifests()
-        return {
-            table: self._pending_plan(
-                table,
-                read_head(self.root, TABLES[table]),
-                _manifests_of(table, manifests),
-                {path.rsplit("/", 1)[-1] for path in again.get(table, ())},
-            )
-            for table in tables
-        }
+        plans: dict[str, TablePlan] = {}
+        for table in tables:
+            names = {path.rsplit("/", 1)[-1] for path in again.get(table, ())}
+            try:
+                head = read_head(self.root, TABLES[table])
+                plans[table] = self._pending_plan(table, head, _manifests_of(table, manifests), names)
+            except (OSError, ValueError) as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(table, str(error))
+        return plans
 
     def pending_after(self, table: str, head: Head | None) -> TablePlan:
         """What this version of the table has not taken in of what raw holds now."""
@@ -242,19 +262,23 @@ class LakeStorage:
         found = {file.name: first_sequence(file_system, f"{root}/{table_prefix(table)}/{file.path}") for file in files}
         return {name: sequence for name, sequence in found.items() if sequence is not None}
 
-    def _manifests(self, *, after: int = 0) -> list[dict[str, Any]]:
-        fields = ("generation", "start_sequence", "started_at", "tables")
-        files = [file for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json")]
+    def _manifests(self, *, after: int = 0, on_unreadable: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
+        def read(path: str) -> dict[str, Any] | None:
+            try:
+                return self._read_json(path, fields=MANIFEST_FIELDS)
+            except (OSError, ValueError) as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(str(error))
+                return None
+
         # Their names are their generations, so that none is read for nothing.
-        paths = sorted(file.path for file in files if file.name > f"{after:06d}.json")
-        return self._read_all(paths, fields=fields)
+        files = [file for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json")]
+        newer = sorted(file.path for file in files if file.name > f"{after:06d}.json")
+        return [manifest for manifest in _at_once(read, newer) if manifest is not None]
 
     def _read_all(self, paths: Sequence[str], *, fields: tuple[str, ...]) -> list[dict[str, Any]]:
-        """In the order of the paths; in S3 each costs a round trip, so that many are read at once."""
-        if len(paths) < 2:
-            return [self._read_json(path, fields=fields) for path in paths]
-        with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda path: self._read_json(path, fields=fields), paths))
+        return _at_once(lambda path: self._read_json(path, fields=fields), paths)
 
     def _read_json(self, path: str, *, fields: tuple[str, ...]) -> dict[str, Any]:
         file_system, root = self._place
@@ -297,6 +321,14 @@ class LakeStorage:
 
     def _relative(self, entry: FileInfo) -> str:
         return entry.path[len(self._place[1]) + 1 :]
+
+
+def _at_once(read: Callable[[str], Content], paths: Sequence[str]) -> list[Content]:
+    """In the order of the paths; in S3 each costs a round trip, so that many are read at once."""
+    if len(paths) < 2:
+        return [read(path) for path in paths]
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(read, paths))
 
 
 def _delivery(feed: str, file: RawFile, receipt: Mapping[str, Any]) -> Delivery | None:

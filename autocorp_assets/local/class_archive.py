@@ -25,6 +25,8 @@ from autocorp_assets.local.spark_jars import spark_home
 
 TRAINING_SCRIPT = Path(__file__).with_name("class_training.py")
 TRAINING_SECONDS = 600
+DYNAMIC_MAGIC = 0xF00BABA8
+"""CDS_DYNAMIC_ARCHIVE_MAGIC in the JDK's cds.h."""
 
 
 class TrainingError(RuntimeError):
@@ -34,7 +36,7 @@ class TrainingError(RuntimeError):
 def archive_options(cache: Path, jars: Sequence[str]) -> list[str]:
     """Options with which a JVM uses the archive; none as long as there is none for these jars."""
     base, classes = _archives(cache, jars)
-    if not (base.exists() and classes.exists()):
+    if not (base.exists() and is_whole(classes)):
         return []
     return [f"-XX:SharedArchiveFile={base}:{classes}", "-Xshare:auto"]
 
@@ -53,8 +55,8 @@ def make_archive(cache: Path, jars: Sequence[str], conf: dict[str, str], *, java
     """
     base, classes = _archives(cache, jars)
     with _alone_at(classes) as alone:
-        if not alone or classes.exists():
-            return classes.exists()
+        if not alone or is_whole(classes):
+            return is_whole(classes)
         _run([_java(), "-Xshare:dump", f"-XX:SharedArchiveFile={base}.part", "-Xlog:disable"], log=None)
         Path(f"{base}.part").replace(base)
         part = classes.with_suffix(".part")
@@ -62,9 +64,24 @@ def make_archive(cache: Path, jars: Sequence[str], conf: dict[str, str], *, java
         # The dump names hundreds of classes that it cannot take.
         options = f'"-XX:SharedArchiveFile={base}" "-XX:ArchiveClassesAtExit={part}" -Xlog:disable'
         _train({**conf, java_options_key: f"{conf[java_options_key]} {options}"}, log=classes.with_suffix(".log"))
+        if not is_whole(part):
+            raise TrainingError("No class-data archive: the JVM was stopped while it wrote it. Jobs run without it.")
         part.replace(classes)
         _forget_others(classes)
     return True
+
+
+def is_whole(classes: Path) -> bool:
+    """Whether the JVM has finished the archive: it writes the beginning last.
+
+    It does so as it ends, and on a busy machine may be killed over it; with a part, unlike with an archive that does
+    not fit, no JVM starts at all.
+    """
+    try:
+        with classes.open("rb") as stream:
+            return int.from_bytes(stream.read(4), sys.byteorder) == DYNAMIC_MAGIC
+    except FileNotFoundError:
+        return False
 
 
 def _train(conf: dict[str, str], *, log: Path) -> None:

@@ -86,10 +86,19 @@ def arrivals(feed_name: str, *, landing: Path, lake: Path, settled_seconds: floa
     """What a transfer would take or complain of: one text for each version of a file, which differs when it does.
 
     Cheap, for a sensor: compares sizes and times and reads no content. A file that was only touched is
-    named until the next transfer has looked into it.
+    named until the next transfer has looked into it. One that cannot be looked at is named too, for the transfer
+    to complain of, and holds back no other.
+
+    Raises:
+        TransferError: the landing folder cannot be listed.
     """
     deliveries = Deliveries(lake, FEEDS[feed_name])
-    sources, ignored = _look(FEEDS[feed_name], landing)
+    try:
+        sources, ignored = _look(FEEDS[feed_name], landing)
+    except OSError as error:
+        raise TransferError(
+            f"the landing folder {landing} cannot be listed: {error}. Allow the platform's user to read it"
+        ) from error
     found = [f"{name}: {reason}" for name, reason in ignored]
     for source in sources:
         try:
@@ -98,6 +107,8 @@ def arrivals(feed_name: str, *, landing: Path, lake: Path, settled_seconds: floa
                 found.append(f"{source.name}:{status.st_size}:{status.st_mtime_ns}")
         except FileNotFoundError:
             continue
+        except OSError as error:
+            found.append(f"{source.name}: {error}")
     return tuple(found)
 
 

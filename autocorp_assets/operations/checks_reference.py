@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autocorp_assets.contracts import TABLE_BY_FEED, TABLES
-from autocorp_assets.contracts.model import REQUIRED, Column, References, Repeats, SumsTo, TableContract, Unique
+from autocorp_assets.contracts.model import (
+    REQUIRED,
+    Column,
+    References,
+    Repeats,
+    SumsLines,
+    SumsTo,
+    TableContract,
+    Unique,
+)
 from autocorp_assets.settings import PROJECT_FOLDER
 
 if TYPE_CHECKING:
@@ -63,6 +72,12 @@ class DescribedCheck:
             return TABLE_BY_FEED[of].name if of in TABLE_BY_FEED else None
         return of if self.asset.startswith(("curated/", "raw/")) and of in TABLES else None
 
+    @property
+    def is_of_freshness(self) -> bool:
+        from autocorp_assets.checks.meaning import Question
+
+        return self.meaning is not None and self.meaning.answers is Question.FRESH
+
 
 def described_checks(definitions: dg.Definitions) -> list[DescribedCheck]:
     """Every check of the code location: those of curated tables first, then as they are defined by name."""
@@ -112,6 +127,14 @@ def _rules(contract: TableContract) -> Iterator[str]:
             case SumsTo(total=total):
                 fate = _csv_fate(contract, contract.column_by_name[total])
                 yield from _row(text, "error (`rules`)", f"{MIRRORED} by `rules`", fate)
+            case SumsLines():
+                flagged = f"{KEPT} by `order_arithmetic`"
+                yield from _row(
+                    text,
+                    "warning (`order_arithmetic`)",
+                    flagged,
+                    f"{flagged}, once its lines are delivered" if contract.csv_feed else NO_EXPORT,
+                )
             case References():
                 flagged = f"{KEPT} by `references`"
                 yield from _row(

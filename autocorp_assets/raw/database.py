@@ -6,7 +6,6 @@ from dataclasses import asdict
 import dagster as dg
 
 from autocorp_assets.asset_keys import raw_table_key
-from autocorp_assets.checks.raw import check_raw_table, raw_check_specs
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import table_prefix
 from autocorp_assets.lake.storage import LakeStorage
@@ -31,7 +30,6 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="replicate_database",
         specs=[raw_table_spec(contract) for contract in contracts.values()],
-        check_specs=[spec for contract in contracts.values() for spec in raw_check_specs(contract)],
         can_subset=True,
         description="Wait until raw has passed the position that the source had at the start; never moves rows itself. "
         "With `reload: true` the selected tables are loaded anew first.",
@@ -41,7 +39,7 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
         config: RawDatabaseConfig,
         replication: dg.ResourceParam[Replication],
         lake: dg.ResourceParam[LakeStorage],
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    ) -> Iterator[dg.MaterializeResult]:
         selected = [name for name in contracts if raw_table_key(name) in context.selected_asset_keys]
         seconds, tell = config.deadline_seconds, context.log.info
         try:
@@ -61,7 +59,6 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
                     **describe_replication(caught_up, name),
                 },
             )
-            yield from check_raw_table(lake, contracts[name], selected=frozenset(context.selected_asset_check_keys))
         if refused:
             reasons = "\n".join(f"- {name}: {reason}" for name, reason in refused.items())
             raise dg.Failure(

@@ -81,7 +81,7 @@ def raw_table_spec(contract: TableContract) -> dg.AssetSpec:
             "dagster/code_references": contract_reference(contract),
             "dagster/column_schema": column_schema(contract, (*contract.columns, *CHANGE_COLUMNS)),
             "dagster/column_lineage": raw_lineage(contract),
-            "dagster/table_name": f"raw.{contract.name}",
+            "dagster/table_name": f"raw_database.{contract.name}",
             "path": table_prefix(contract.name),
         },
     )
@@ -101,7 +101,7 @@ def raw_feed_spec(feed: CsvFeed, contract: TableContract) -> dg.AssetSpec:
             "dagster/code_references": contract_reference(contract),
             "dagster/column_schema": csv_schema(feed, contract),
             "dagster/column_lineage": feed_lineage(feed),
-            "dagster/table_name": f"raw.{feed.name}",
+            "dagster/table_name": f"raw_csv.{feed.name}",
             "path": feed_prefix(feed.name),
         },
     )

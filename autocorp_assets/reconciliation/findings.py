@@ -26,6 +26,8 @@ class Verdict(StrEnum):
     """A raw file that is not applied yet changes it."""
     QUARANTINED = "quarantined"
     """Its last change is kept in quarantine; the lake has the version before."""
+    REPLACED = "replaced"
+    """Of an export: the lake has it from a file that was corrected since, and the new content does not name it."""
     UNSETTLED = "unsettled"
     """It differs, and whether a change is on its way could not be told."""
 
@@ -45,21 +47,14 @@ class Finding:
 
 
 @dataclass(kw_only=True)
-class TableReconciliation:
-    """A table of the source against the lake."""
+class Comparison:
+    """What is to be said of the keys of two sides."""
 
     table: str
     commit: str | None = None
-    """The lake's version whose buckets were compared; None when the table does not exist yet."""
-    source_rows: int = 0
+    """The lake's version that was compared; None when the table does not exist yet."""
     lake_rows: int = 0
-    """The lake's rows that come from the database."""
-    buckets: int = 0
-    buckets_differing: int = 0
-    keys_read_again: int = 0
-    """Keys of differing buckets that were not equal when they were looked at one by one."""
-    columns_left_out: tuple[str, ...] = ()
-    """The contract's columns that the source no longer has: the lake keeps what they held."""
+    """The lake's rows that come from the other side."""
     seconds: float = 0.0
     counts: Counter[Verdict] = field(default_factory=Counter)
     sample: list[Finding] = field(default_factory=list)
@@ -79,8 +74,52 @@ class TableReconciliation:
     def unsettled(self) -> int:
         return self.counts[Verdict.UNSETTLED]
 
+    @property
+    def verdicts_told(self) -> str:
+        """In words, the counts of what is not equal."""
+        found = [f"{self.counts[verdict]:,} {verdict}" for verdict in Verdict if self.counts[verdict]]
+        return ", ".join(found) or "all equal"
+
+
+@dataclass(kw_only=True)
+class TableReconciliation(Comparison):
+    """A table of the source against the lake."""
+
+    source_rows: int = 0
+    buckets: int = 0
+    buckets_differing: int = 0
+    keys_read_again: int = 0
+    """Keys of differing buckets that were not equal when they were looked at one by one."""
+    columns_left_out: tuple[str, ...] = ()
+    """The contract's columns that the source no longer has: the lake keeps what they held."""
+
     def describe(self) -> str:
         """One sentence for the operator."""
-        found = [f"{self.counts[verdict]:,} {verdict}" for verdict in Verdict if self.counts[verdict]]
-        rows = f"{self.source_rows:,} rows of the source, {self.lake_rows:,} of the lake"
-        return f"{rows}: {', '.join(found) if found else 'all equal'}"
+        return f"{self.source_rows:,} rows of the source, {self.lake_rows:,} of the lake: {self.verdicts_told}"
+
+
+@dataclass(kw_only=True)
+class ExportReconciliation(Comparison):
+    """Everything that a feed has delivered against the lake, by record key."""
+
+    feed: str
+    files: int = 0
+    """Deliveries that were read."""
+    files_refused: int = 0
+    """Refused as a whole: none of their rows is in the lake."""
+    files_waiting: int = 0
+    """In raw, and not taken in yet."""
+    files_gone: int = 0
+    """Taken in, and no longer in raw: what they held cannot be told."""
+    rows_read: int = 0
+    rows_quarantined: int = 0
+    """Of those read."""
+    keys: int = 0
+    """Records that the lake must hold."""
+
+    def describe(self) -> str:
+        """One sentence for the operator."""
+        return (
+            f"{self.rows_read:,} rows of {self.files:,} exports are {self.keys:,} records and "
+            f"{self.rows_quarantined:,} rows in quarantine, {self.lake_rows:,} are in the lake: {self.verdicts_told}"
+        )

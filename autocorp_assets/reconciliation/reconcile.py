@@ -29,6 +29,8 @@ from autocorp_assets.resources.ports import Progress, Replication, ReplicationEr
 
 ROWS_OF_A_BUCKET = 1_000
 PAGE_ROWS = 10_000
+PAGE_ROWS_OF_ALL = 100_000
+"""Where every key is read: the lake has no index, and scans the table for each page."""
 KEYS_AT_ONCE = 20_000
 """Differing keys that are settled together, each time after raw has caught up once."""
 LOOKS = 2
@@ -45,8 +47,13 @@ class Reconciler:
     """How long one table may wait for raw to catch up with the source."""
     on_progress: Progress
 
-    def compare(self, source: SourceTable, keys: KeyRange) -> TableReconciliation:
+    def compare(self, source: SourceTable, keys: KeyRange, *, every_key: bool = False) -> TableReconciliation:
         """The table, or a range of its keys.
+
+        Args:
+            source: the table.
+            keys: the range.
+            every_key: do not stop at sums that are equal, but read each key and the checksum of its row on both sides.
 
         Raises:
             psycopg.Error: the source cannot be read.
@@ -61,7 +68,10 @@ class Reconciler:
         )
         with open_lake_table(self.lake.root, contract, source.columns) as stored:
             ranges = self._compare_buckets(source, stored, keys, result)
-            suspects = (key for part in ranges for key in differing_keys(source, stored, part, page_rows=PAGE_ROWS))
+            if every_key:
+                ranges = [keys]
+            page = PAGE_ROWS_OF_ALL if every_key else PAGE_ROWS
+            suspects = (key for part in ranges for key in differing_keys(source, stored, part, page_rows=page))
             for some in _batches(suspects, KEYS_AT_ONCE):
                 result.keys_read_again += len(some)
                 self.on_progress(f"{contract.name}: settling {len(some):,} keys that differed")

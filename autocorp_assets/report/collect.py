@@ -103,7 +103,9 @@ class Collector:
         found = self.records.materializations(curated_key(contract.name), limit=self.runs_read)
         runs = [one for one in found if one.complete_until is None]
         compared_with, changes = self._schema_changes(contract, snapshot, runs)
-        checks = tuple(self._check(check) for check in self.checks if check.table == contract.name)
+        ours = (check for check in self.checks if check.table == contract.name)
+        # How fresh the table is now is asked here, and needs no earlier answer.
+        checks = tuple(self._check(check) for check in ours if not check.is_of_freshness)
         return TableReport(
             table=contract.name,
             description=contract.description,

@@ -118,6 +118,7 @@ class Records:
         # A resource that could not be made, or a process that died: no step ever told anything.
         selected = run.asset_selection or frozenset()
         ended = next((event for event in events if event.is_job_failure), None)
-        error = ended.job_failure_data.error if ended else None
+        # A run that was failed from outside (its process died, or it could not be started) has a message alone.
+        error = getattr(ended.event_specific_data, "error", None) if ended else None
         reason = root_cause(error) if error else (ended.message if ended else None) or "the run ended without a word"
         return [(name, reason) for name in TABLES if curated_key(name) in selected]

@@ -20,17 +20,20 @@ class LocalTransfer:
     settled_seconds: float = SETTLED_SECONDS
 
     def arrivals(self, feeds: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        from autocorp_assets.local.transfer import arrivals
+        from autocorp_assets.local.transfer import TransferError, arrivals
 
-        return {
-            feed: arrivals(
-                feed,
-                landing=self.settings.landing_folder,
-                lake=self.settings.lake_folder,
-                settled_seconds=self.settled_seconds,
-            )
-            for feed in feeds
-        }
+        try:
+            return {
+                feed: arrivals(
+                    feed,
+                    landing=self.settings.landing_folder,
+                    lake=self.settings.lake_folder,
+                    settled_seconds=self.settled_seconds,
+                )
+                for feed in feeds
+            }
+        except TransferError as error:
+            raise TransferFailed(str(error)) from error
 
     def ended(self, feed: str, *, told: str | None) -> EndedTransfer | None:  # noqa: ARG002 nobody else transfers here
         return None

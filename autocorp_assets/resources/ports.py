@@ -227,6 +227,9 @@ class Transfer(Protocol):
         """By feed what there is to take or to complain of, one text a version of a file: it changes when the file does.
 
         Cheap, for a sensor. A feed without any may be left out.
+
+        Raises:
+            TransferFailed: nobody can say what has arrived.
         """
         ...
 

@@ -33,7 +33,7 @@ def view_spec(file: ViewFile, files: Iterable[ViewFile], *, condition: dg.Automa
         automation_condition=condition,
         metadata={
             "dagster/table_name": f"{VIEW_SCHEMA}.{file.name}",
-            "dagster/code_references": code_reference(file.path, label="SQL of the view"),
+            "dagster/code_references": code_reference(file.path, label="SQL"),
             "sql": dg.MetadataValue.md(f"```sql\n{file.text.strip()}\n```"),
             "try_it": try_query(file.name),
         },

@@ -7,19 +7,29 @@ import dagster as dg
 import pytest
 
 from autocorp_assets.automation.arrivals import Seen, look, raw_arrivals_sensor, since_day
-from autocorp_assets.automation.transfers import transfer_sensor
+from autocorp_assets.automation.transfers import missed_transfers, transfer_sensor
 from autocorp_assets.contracts.raw_format import LOAD_MANIFESTS, table_prefix
 from autocorp_assets.lake.storage import LakeStorage
+from autocorp_assets.resources.ports import Progress, Transfer, TransferFailed, TransferOutcome
 
 
 @dataclass
-class Landing:
+class Landing(Transfer):
     """Exports that have arrived, by feed."""
 
     files: dict[str, list[str]] = field(default_factory=dict)
+    trouble: str | None = None
 
     def arrivals(self, feeds: Sequence[str]) -> dict[str, list[str]]:
+        if self.trouble:
+            raise TransferFailed(self.trouble)
         return {feed: self.files.get(feed, []) for feed in feeds}
+
+    def ended(self, feed: str, *, told: str | None) -> None:
+        """Nobody else transfers."""
+
+    def transfer(self, feed: str, *, on_progress: Progress, ended: str | None = None) -> TransferOutcome:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -46,9 +56,8 @@ def load(lake: LakeStorage, generation: int, **tables: list[str]) -> None:
 
 
 def tick(lake: LakeStorage, cursor: str | None = None):
-    sensor = raw_arrivals_sensor(["service", "customers"])
-    context = dg.build_sensor_context(cursor=cursor, resources={"lake": lake})
-    return sensor(context)
+    sensor = raw_arrivals_sensor(["service", "customers"], lake=lake)
+    return sensor(dg.build_sensor_context(cursor=cursor))
 
 
 def requested(sensor: dg.SensorDefinition, context: dg.SensorEvaluationContext) -> dg.RunRequest:
@@ -90,6 +99,31 @@ def test_a_new_load_generation_is_news(lake):
     assert reported(tick(lake, cursor)) == {"service": 1}
 
 
+def test_a_manifest_that_cannot_be_read_holds_back_nothing_else_and_is_named(lake):
+    load(lake, 1, service=["LOAD00000001.parquet"])
+    (Path(lake.root) / LOAD_MANIFESTS / "000002.json").write_text('{"generation": 2')
+    load(lake, 3, customers=["LOAD00000002.parquet"])
+    change_file(lake, "service", "20260102", "20260102-030405000-1-00.parquet")
+
+    first = tick(lake)
+    told = tick(lake, first.cursor).skip_message
+    load(lake, 2, service=["LOAD00000003.parquet"])
+
+    assert reported(first) == {"service": 2, "customers": 1}
+    assert "000002.json is not a whole JSON object" in told
+    assert reported(tick(lake, first.cursor)) == {"service": 1}
+
+
+def test_a_table_whose_files_cannot_be_listed_holds_back_no_other_and_is_named(lake):
+    change_file(lake, "service", "20260102", "20260102-030405000-1-00.parquet")
+    (Path(lake.root) / table_prefix("customers")).write_text("not a folder")
+
+    first = tick(lake)
+
+    assert reported(first) == {"service": 1}
+    assert "customers: " in tick(lake, first.cursor).skip_message
+
+
 def test_files_of_old_commits_that_were_flushed_late_are_seen(lake):
     change_file(lake, "service", "20260102", "20260102-235959000-1-00.parquet")
     seen = look(lake, "service", Seen()).seen
@@ -106,9 +140,8 @@ def test_only_recent_folders_are_listed():
 def test_one_run_takes_in_all_feeds_that_have_arrivals_and_names_itself_by_them():
     instance = dg.DagsterInstance.ephemeral()
     landing = Landing({"customers": ["customers-20260101.csv 10 1"], "sales_orders": ["sales_orders-20260101.csv 5 1"]})
-    sensor = transfer_sensor(["customers", "sales_orders", "sales_order_parts"])
-
-    context = dg.build_sensor_context(instance=instance, resources={"transfer": landing})
+    sensor = transfer_sensor(["customers", "sales_orders", "sales_order_parts"], transfer=landing)
+    context = dg.build_sensor_context(instance=instance)
 
     first = requested(sensor, context)
     assert {key.path[-1] for key in first.asset_selection or ()} == {"customers", "sales_orders"}
@@ -121,17 +154,11 @@ def test_one_run_takes_in_all_feeds_that_have_arrivals_and_names_itself_by_them(
 
 def test_a_transfer_that_failed_is_requested_again_but_not_at_once(monkeypatch):
     instance = dg.DagsterInstance.ephemeral()
-    context = dg.build_sensor_context(
-        instance=instance, resources={"transfer": Landing({"customers": ["customers-20260101.csv 10 1"]})}
-    )
-    sensor = transfer_sensor(["customers"])
+    context = dg.build_sensor_context(instance=instance)
+    sensor = transfer_sensor(["customers"], transfer=Landing({"customers": ["customers-20260101.csv 10 1"]}))
     first = requested(sensor, context)
 
-    @dg.job(tags=first.tags)
-    def transfer_job() -> None:
-        fail()
-
-    transfer_job.execute_in_process(instance=instance, raise_on_error=False)
+    job_of(first).execute_in_process(instance=instance, raise_on_error=False)
 
     assert "has failed" in skipped(sensor, context)
     monkeypatch.setattr("autocorp_assets.automation.transfers.AGAIN_SECONDS", -1)
@@ -144,6 +171,47 @@ def fail() -> None:
 
 
 def test_without_arrivals_the_sensor_says_which_names_it_waits_for():
-    context = dg.build_sensor_context(resources={"transfer": Landing()})
+    sensor = transfer_sensor(["customers"], transfer=Landing())
 
-    assert "customers-YYYYMMDD.csv" in skipped(transfer_sensor(["customers"]), context)
+    assert "customers-YYYYMMDD.csv" in skipped(sensor, dg.build_sensor_context())
+
+
+def test_where_nobody_can_say_what_has_arrived_the_reason_is_told():
+    sensor = transfer_sensor(["customers"], transfer=Landing(trouble="the folder cannot be listed"))
+
+    assert "the folder cannot be listed" in skipped(sensor, dg.build_sensor_context())
+
+
+def test_the_hourly_transfer_takes_what_the_sensor_has_missed_and_makes_no_run_for_nothing():
+    landing = Landing()
+    resources = {"transfer": landing}
+    every_hour = missed_transfers(["customers"])
+    with dg.instance_for_test() as instance:
+
+        def hourly() -> object:
+            return every_hour(dg.build_schedule_context(instance=instance, resources=resources))
+
+        idle = hourly()
+        landing.files["customers"] = ["customers-20260101.csv 10 1"]
+        asked = requested(transfer_sensor(["customers"], transfer=landing), dg.build_sensor_context(instance=instance))
+        missed = hourly()
+        run = instance.create_run_for_job(job_of(asked), tags=asked.tags, status=dg.DagsterRunStatus.STARTED)
+        under_way = hourly()
+        instance.report_run_canceled(run)
+        given_up = hourly()
+
+    assert isinstance(idle, dg.SkipReason)
+    assert "nothing to transfer" in (idle.skip_message or "")
+    assert isinstance(missed, dg.RunRequest)
+    assert missed.asset_selection == asked.asset_selection
+    assert isinstance(under_way, dg.SkipReason)
+    assert run.run_id[:8] in (under_way.skip_message or "")
+    assert isinstance(given_up, dg.RunRequest), "the sensor asks for one content once"
+
+
+def job_of(request: dg.RunRequest) -> dg.JobDefinition:
+    @dg.job(tags=request.tags)
+    def transfer_job() -> None:
+        fail()
+
+    return transfer_job

@@ -32,17 +32,15 @@ class Sensor:
     """`raw_arrivals` from tick to tick, at a time that the test sets."""
 
     def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        events = SqsArrivals(settings=settings, wait_seconds=0)
-        self.resources = {"lake": LakeStorage(settings.lake), "arrival_events": events}
-        self.sensor = raw_arrivals_sensor(TABLES, pace=AWS)
+        self.settings = settings
+        self.restart()
         self.cursor: str | None = None
         self.now = 1_000_000.0
         monkeypatch.setattr(arrivals.time, "time", lambda: self.now)
 
     def tick(self, *, is_stored: bool = True) -> dict[str, object]:
         """New files by table; without `is_stored` the daemon dies before it has kept what the tick said."""
-        context = dg.build_sensor_context(cursor=self.cursor, resources=self.resources)
-        result = self.sensor(context)
+        result = self.sensor(dg.build_sensor_context(cursor=self.cursor))
         assert isinstance(result, dg.SensorResult)
         if is_stored:
             self.cursor = result.cursor
@@ -50,7 +48,8 @@ class Sensor:
 
     def restart(self) -> None:
         """A new process, which remembers nothing."""
-        self.sensor = raw_arrivals_sensor(TABLES, pace=AWS)
+        events = SqsArrivals(settings=self.settings, wait_seconds=0)
+        self.sensor = raw_arrivals_sensor(TABLES, lake=LakeStorage(self.settings.lake), events=events, pace=AWS)
 
 
 @pytest.fixture
@@ -139,6 +138,14 @@ def test_what_a_crash_left_between_report_and_cursor_is_told_again(sensor: Senso
     assert sensor.tick() == {"service": 1}
 
 
+def test_the_event_of_a_manifest_that_cannot_be_read_is_kept(sensor: Sensor):
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=b"{")
+
+    assert sensor.tick() == {}
+    assert sensor.tick() == {}
+    assert waiting() == 1
+
+
 def test_without_the_queue_the_listing_still_finds_what_is_new(sensor: Sensor):
     client("sqs").delete_queue(QueueUrl=url())
     change("service", 1)
@@ -206,10 +213,10 @@ def test_a_transfer_of_others_is_taken_in_once_by_a_run_of_its_own():
 
 
 def test_without_a_landing_place_in_s3_csv_arrivals_asks_nobody(aws: FakeAws, aws_settings: Settings):
-    transfer = aws_resources(aws_settings)["transfer"]
+    sensor = transfer_sensor(FEEDS, transfer=DatasyncTransfer(settings=aws_settings), pace=AWS)
     aws.faults.requests.clear()
 
-    result = transfer_sensor(FEEDS, pace=AWS)(dg.build_sensor_context(resources={"transfer": transfer}))
+    result = sensor(dg.build_sensor_context())
 
     assert isinstance(result, dg.SkipReason)
     assert not aws.faults.requests
@@ -222,8 +229,8 @@ def test_an_export_in_the_landing_place_is_requested_once_and_no_more_when_raw_h
     make_task("customers", source=f"s3://{LAKE_BUCKET}/landing", lake=str(aws_settings.lake))
     client("s3").put_object(Bucket=LAKE_BUCKET, Key="landing/customers-20241121.csv", Body=b"x")
     transfer = DatasyncTransfer(settings=Settings(deployment="aws"), poll_seconds=0.001)
-    sensor = transfer_sensor(FEEDS, pace=AWS)
-    context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral(), resources={"transfer": transfer})
+    sensor = transfer_sensor(FEEDS, transfer=transfer, pace=AWS)
+    context = dg.build_sensor_context(instance=dg.DagsterInstance.ephemeral())
 
     first, second = sensor(context), sensor(context)
 

@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
-from autocorp_assets.automation.conditions import curated_condition, window_cron
+from autocorp_assets.automation.conditions import curated_condition, left_to_a_schedule, window_cron
 
 RAW = dg.AssetKey("raw")
 FEED = dg.AssetKey("feed")
@@ -205,3 +205,31 @@ def test_windows_are_whole_minutes_or_whole_hours():
     ]
     with pytest.raises(ValueError, match="CURATE_EVERY_MINUTES"):
         window_cron(0)
+
+
+def test_while_nothing_happens_dagster_has_nothing_to_store_whatever_the_clock_says():
+    """It stores 50 KB of each table whenever a look comes to another value than the one before."""
+    instance = dg.DagsterInstance.ephemeral()
+    result = evaluate(instance, evaluation_time=datetime(2026, 1, 1, 11, 58, tzinfo=UTC))
+    values = []
+    for minute, second in ((58, 5), (58, 10), (59, 59), (60, 4), (60, 9), (70, 2), (70, 7)):
+        at = datetime(2026, 1, 1, 11, tzinfo=UTC) + timedelta(minutes=minute, seconds=second)
+        result = evaluate(instance, result.cursor, evaluation_time=at)
+        values.append([one.value_hash for one in result.results])
+
+    assert values[1:] == [values[1]] * 6
+
+
+def test_a_check_that_is_left_to_its_schedule_is_never_asked_for():
+    @dg.asset_check(asset=RAW, automation_condition=left_to_a_schedule())
+    def weekly() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    defs = dg.Definitions(assets=[dg.AssetSpec(RAW)], asset_checks=[weekly])
+    instance = dg.DagsterInstance.ephemeral()
+    report(instance, RAW)
+    first = dg.evaluate_automation_conditions(defs, instance=instance)
+    report(instance, RAW)
+    second = dg.evaluate_automation_conditions(defs, instance=instance, cursor=first.cursor)
+
+    assert (first.total_requested, second.total_requested) == (0, 0)

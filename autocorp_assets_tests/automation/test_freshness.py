@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    TickData,
+    TickStatus,
+)
 from dagster._core.test_utils import freeze_time
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
-from autocorp_assets.automation.completeness import read_record
+from autocorp_assets.automation.completeness import raw_looked_at, read_record
 from autocorp_assets.automation.freshness import NOTHING_HAPPENED, freshness_sensor, look, messages, report_heartbeat
 from autocorp_assets.automation.pace import AWS, LOCAL, Pace
 from autocorp_assets.automation.staleness import Memory
-from autocorp_assets.checks.results import last_evaluated
+from autocorp_assets.automation.up_to_date import Moment, changed_verdicts, check_key, up_to_date_checks
+from autocorp_assets.checks.results import last_evaluations, report_result
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.resources.log_alerts import LogAlerts
@@ -33,6 +45,13 @@ STANDING: dict[str, Any] = {
     "path": "/lake",
 }
 STALE, OVER = "out of date", "Over: "
+RULES = dg.AssetCheckKey(curated_key("auto_parts"), "rules")
+
+
+@dg.asset(key=RULES.asset_key, check_specs=[dg.AssetCheckSpec("rules", asset=RULES.asset_key)])
+def with_finding() -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    yield dg.MaterializeResult(metadata=STANDING)
+    yield dg.AssetCheckResult(check_name="rules", passed=False, metadata={"rows_failing": 2})
 
 
 class World:
@@ -44,6 +63,8 @@ class World:
         self.pace = pace
         self.state = FOLLOWING
         self.silent_since: datetime | None = None
+        self.raw_is_looked_at = True
+        self.looked_at: datetime | None = None
         self.memory = Memory()
         self.sent: list[tuple[str, str]] = []
         self.beats: list[dg.AssetMaterialization] = []
@@ -78,13 +99,20 @@ class World:
     def look(self) -> None:
         state = self.state
         if self.silent_since:
-            state = replace(state, silent_seconds=(self.now - self.silent_since).total_seconds())
+            asking = self.now.timestamp() % 97 / 50  # takes a moment, and the clock goes on
+            state = replace(state, silent_seconds=(self.now - self.silent_since).total_seconds() + asking)
         memory = Memory.from_json(self.memory.to_json())  # as the cursor does
-        found = look(self.instance, (PARTS, CUSTOMERS), state, memory, pace=self.pace, now=self.now)
+        if self.raw_is_looked_at:
+            self.looked_at = self.now - timedelta(seconds=3)
+        tables = (PARTS, CUSTOMERS)
+        found = look(self.instance, tables, state, memory, pace=self.pace, now=self.now, looked_at=self.looked_at)
         self.sent += messages(self.instance, found, state, ui_url=UI, now=self.now)
         with freeze_time(self.now):
-            for table, beat in found.heartbeats.items():
-                report_heartbeat(self.instance, TABLES[table], beat)
+            for beat in found.heartbeats.values():
+                report_heartbeat(self.instance, beat, [RULES, check_key("auto_parts")])
+            moment = Moment(now=self.now, state=state, looked_at=None, ui_url=UI)
+            for shown in changed_verdicts(self.instance, found.standings, found.records, moment):
+                report_result(self.instance, shown)
         self.beats += found.heartbeats.values()
         self.memory, self.told = found.decision.memory, found.told(self.now)
 
@@ -96,6 +124,25 @@ class World:
 
     def subjects(self) -> list[str]:
         return [subject for subject, _ in self.sent]
+
+
+@pytest.fixture(autouse=True)
+def records_are_read_once_between_two_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say the same until the next, and most of the thousands of looks come between two events."""
+
+    def once(read: Callable[[dg.DagsterInstance, Any], Any]) -> Callable[[dg.DagsterInstance, Any], Any]:
+        kept: dict[tuple[int, str], tuple[int | None, Any]] = {}
+
+        def known(instance: dg.DagsterInstance, asked: Any) -> Any:
+            newest, name = instance.event_log_storage.get_maximum_record_id(), (id(instance), repr(asked))
+            if name not in kept or kept[name][0] != newest:
+                kept[name] = newest, read(instance, asked)
+            return kept[name][1]
+
+        return known
+
+    monkeypatch.setattr("autocorp_assets.automation.freshness.read_record", once(read_record))
+    monkeypatch.setattr("autocorp_assets.automation.up_to_date.last_evaluations", once(last_evaluations))
 
 
 @pytest.fixture
@@ -134,22 +181,61 @@ def test_a_table_that_changes_all_the_time_needs_no_heartbeat(world):
     assert {beat.asset_key for beat in world.beats} == {curated_key("customers")}
 
 
-def test_a_finding_stays_in_sight_with_a_heartbeat(world):
-    finding = dg.AssetCheckEvaluation(
-        asset_key=curated_key("auto_parts"), check_name="rules", passed=False, metadata={"rows_failing": 2}
-    )
+def test_a_finding_stays_in_sight_with_heartbeats_and_is_stored_once_more_and_not_with_each(world):
     with freeze_time(world.now):
-        world.instance.report_runless_asset_event(finding)
-    world.wait(minutes=14)
+        dg.materialize([with_finding], instance=world.instance)
+    world.wait(minutes=9)
+    world.beats.clear()
+    first = read_record(world.instance, PARTS)
+    assert first is not None
+    world.wait(minutes=25)
 
-    repeated = last_evaluated(world.instance, finding.asset_check_key)
-    assert repeated is not None
-    assert repeated.evaluation.passed is False
-    assert repeated.evaluation.metadata["rows_failing"].value == 2
-    target, record = repeated.evaluation.target_materialization_data, read_record(world.instance, PARTS)
-    assert target is not None
-    assert record is not None
-    assert target.storage_id == record.storage_id, "it counts for the newest materialisation"
+    assert first is not None
+    assert len([beat for beat in world.beats if beat.asset_key == RULES.asset_key]) == 3
+    ours, again = world.instance.event_log_storage.get_asset_check_execution_history(RULES, limit=10)[::-1]
+    assert (ours.evaluation.passed, again.evaluation.passed) == (False, False)
+    assert again.evaluation.metadata["rows_failing"].value == 2
+    assert again.evaluation.target_materialization_data.storage_id == first.storage_id
+    assert asyncio.run(again.targets_latest_materialization(LoadingContextForTest(world.instance)))
+
+
+def test_what_nobody_looks_at_is_not_known_to_be_quiet(world):
+    world.raw_is_looked_at = False
+    world.wait(minutes=17)
+    _, told = world.sent[0]
+    world.raw_is_looked_at = True
+    world.wait(minutes=1)
+
+    assert [subject.startswith(OVER) for subject in world.subjects()] == [False, True]
+    assert "sensor `raw_arrivals` is off or fails" in told
+    assert "replication" not in told.lower()
+    assert world.shown_age() < 2
+
+
+def test_a_look_at_raw_counts_by_its_last_tick_that_did_not_fail():
+    location = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1)  # ty: ignore[abstract-class-instantiation]
+    origin = RemoteInstigatorOrigin(
+        repository_origin=RemoteRepositoryOrigin(location, "__repository__"), instigator_name="raw_arrivals"
+    )
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE)
+    with dg.instance_for_test() as instance:
+        before = raw_looked_at(instance)
+        instance.add_instigator_state(state)
+        unticked = raw_looked_at(instance)
+        for at, status in ((10.0, TickStatus.SKIPPED), (20.0, TickStatus.SKIPPED), (30.0, TickStatus.STARTED)):
+            data = TickData(
+                instigator_origin_id=state.instigator_origin_id,
+                instigator_name="raw_arrivals",
+                instigator_type=InstigatorType.SENSOR,
+                status=status,
+                timestamp=at,
+                selector_id=state.selector_id,
+                run_ids=[],
+            )
+            instance.create_tick(data)
+
+        assert (before, unticked) == (None, None)
+        assert raw_looked_at(instance) == datetime.fromtimestamp(20, UTC)
 
 
 def test_before_anything_exists_nothing_is_reported_and_nobody_is_told():
@@ -172,7 +258,7 @@ def test_a_replicator_that_stops_is_told_once_fifteen_minutes_later_and_once_whe
     last_beats = len(world.beats)
     world.wait(minutes=7.5)
     assert world.sent == []
-    assert world.shown_age() >= 8  # so long after the stop: yellow at ten, red at fifteen, as the alert is told
+    assert 8 <= world.shown_age() <= 9.5, "it counts from the stop: yellow at ten, red at fifteen, as the alert is told"
     world.wait(minutes=6)
 
     [(subject, text)] = world.sent
@@ -321,7 +407,7 @@ def test_the_sensor_reports_the_heartbeats_of_what_follows_and_says_every_age():
     with dg.build_sensor_context(
         instance=instance, resources={"replication": Following(), "alerts": LogAlerts()}
     ) as context:
-        result = freshness_sensor([PARTS], ui_url=UI)(context)
+        result = freshness_sensor([PARTS], [RULES], ui_url=UI)(context)
 
     assert isinstance(result, dg.SensorResult)
     assert result.skip_reason is not None
@@ -351,7 +437,7 @@ def test_replication_that_cannot_be_asked_is_silent():
         instance.report_runless_asset_event(dg.AssetMaterialization(curated_key("auto_parts"), metadata=STANDING))
     resources = {"replication": Refusing(), "alerts": Told()}
     with dg.build_sensor_context(instance=instance, resources=resources, cursor=old.to_json()) as context:
-        result = freshness_sensor([PARTS], ui_url=UI)(context)
+        result = freshness_sensor([PARTS], [RULES], ui_url=UI)(context)
 
     assert world.sent == []
     assert isinstance(result, dg.SensorResult)
@@ -442,3 +528,54 @@ def test_curated_tables_have_the_policy_of_their_service_level():
         fail_window=timedelta(minutes=PARTS.service_level.fail_minutes),
         warn_window=timedelta(minutes=PARTS.service_level.warn_minutes),
     )
+
+
+def test_a_table_turns_yellow_then_red_then_green_and_says_why_and_what_to_do(world):
+    def shown() -> tuple[bool, dg.AssetCheckSeverity, str]:
+        [last] = last_evaluations(world.instance, [check_key("auto_parts")]).values()
+        return last.evaluation.passed, last.evaluation.severity, str(last.evaluation.description)
+
+    assert shown()[0]
+    world.state, world.silent_since = replace(FOLLOWING), world.now
+    world.wait(minutes=9)
+    assert shown()[0]
+    world.wait(minutes=2)
+    assert shown()[:2] == (False, dg.AssetCheckSeverity.WARN)
+    world.wait(minutes=5)
+    passed, severity, told = shown()
+    assert (passed, severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "allowed are 15 min. Nothing arrives: replication has not said a word since" in told
+    assert "Its process hangs: end it" in told
+    world.silent_since = None
+    world.wait(minutes=1)
+    assert shown()[0]
+
+    storage = world.instance.event_log_storage
+    told = storage.get_asset_check_execution_history(check_key("auto_parts"), limit=20)
+    assert len(told) == 4, "only changes are stored"
+
+
+def test_the_check_can_be_executed_and_a_table_that_is_not_there_is_not_late():
+    class Following:
+        def state(self) -> ReplicationState:
+            return FOLLOWING
+
+    checks = up_to_date_checks({"auto_parts": PARTS}, ui_url=UI, condition=dg.AutomationCondition.on_cron("@hourly"))
+    job = dg.define_asset_job("alone", selection=dg.AssetSelection.checks(*checks))
+    defs = dg.Definitions(
+        assets=[dg.AssetSpec(curated_key("auto_parts"))],
+        asset_checks=checks,
+        jobs=[job],
+        resources={"replication": Following()},
+    )
+    instance = dg.DagsterInstance.ephemeral()
+
+    def result() -> dg.AssetCheckEvaluation:
+        run = defs.resolve_job_def("alone").execute_in_process(instance=instance)
+        [evaluation] = run.get_asset_check_evaluations()
+        return evaluation
+
+    assert (result().passed, result().description) == (True, "The table does not exist yet.")
+    instance.report_runless_asset_event(dg.AssetMaterialization(curated_key("auto_parts"), metadata=STANDING))
+    assert result().passed
+    assert str(result().description).startswith("Behind its source by")

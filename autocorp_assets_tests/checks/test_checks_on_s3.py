@@ -15,14 +15,16 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks import changed_rows as module
 from autocorp_assets.checks.changed_rows import changed_rows
 from autocorp_assets.checks.curated import check_specs, check_table
+from autocorp_assets.checks.order_arithmetic import judge_line_sums
 from autocorp_assets.checks.references import judge_references
 from autocorp_assets.checks.schemas import validate
 from autocorp_assets.checks.unique_keys import judge_unique_keys
-from autocorp_assets.contracts import TABLES
-from autocorp_assets.contracts.model import TableContract
+from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.contracts.model import RECORD_KEY, SOURCE_SYSTEM, SumsLines, TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.query.engine import LakeQuery
+from autocorp_assets.reconciliation.exports import compare_exports
 from autocorp_assets.reconciliation.keys import KeyRange
 from autocorp_assets.reconciliation.lake_table import open_lake_table
 from autocorp_assets.resources.aws.athena import AthenaQuery
@@ -32,6 +34,8 @@ from autocorp_assets_tests.fakes.athena import QueryFailure, athena_queries, mak
 from autocorp_assets_tests.fakes.s3_folder import upload
 from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
+from autocorp_assets_tests.spark_jobs.raw_zone import RawZone
+from spark_jobs.checkpoint import AppliedDelivery, Checkpoint
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -140,8 +144,14 @@ def test_a_delta_table_is_summed_for_reconciliation(parts: Snapshot):
 def test_hudi_tables_are_judged_as_in_a_folder(aws: FakeAws, spark: SparkSession, tmp_path: Path):
     writer = LakeWriter(spark, tmp_path)
     order = {"order_id": 1, "customer_id": 404, "order_date": datetime(2024, 1, 2, tzinfo=UTC)}
-    writer.commit("sales_order", order, {**order, "order_id": 2, "raw_file": "new"})
-    writer.commit("customers", {"customer_id": 1, "email": "a@example.org"})
+    writer.commit("sales_order", {**order, "subtotal": Decimal(1)}, {**order, "order_id": 2, "raw_file": "new"})
+    header = ",".join(FEEDS["customers"].columns)
+    RawZone(tmp_path).csv("customers", "20241121", f"{header}\nAda,L,lost@example.org,1,1 Main,X,IL,1\n")
+    (found,) = LakeStorage(tmp_path).deliveries("customers")
+    delivery = AppliedDelivery(etag=found.etag, size=found.size, day=found.day, ordinal=1)
+    taken_in = Checkpoint(revision=1, deliveries={found.name: delivery})
+    exported = {SOURCE_SYSTEM: "csv", RECORD_KEY: "csv:1", "raw_file": found.path, "change_seq": "20241121.000001.1"}
+    writer.commit("customers", {"customer_id": 1, "email": "a@example.org"}, exported, checkpoint=taken_in)
     upload(tmp_path, LAKE_BUCKET, "lake")
     later = datetime.now(UTC) + timedelta(hours=1)
     orders = TABLES["sales_order"]
@@ -154,7 +164,15 @@ def test_hudi_tables_are_judged_as_in_a_folder(aws: FakeAws, spark: SparkSession
         with open_lake_table(root, orders, orders.columns) as table:
             sums = table.checksums([1, 2])
         references = judge_references(lake, orders, now=later, quiet_minutes=5)
-        return [rows.to_dicts(), references.description, judge_unique_keys(lake, orders).passed, sums]
+        (rule,) = [rule for rule in orders.rules if isinstance(rule, SumsLines)]
+        lines = judge_line_sums(lake, orders, rule, now=later, quiet_minutes=15)
+        exports = compare_exports(lake, TABLES["customers"], on_progress=lambda _: None)
+        descriptions = [references.description, lines.description, exports.describe()]
+        return [descriptions, rows.to_dicts(), judge_unique_keys(lake, orders).passed, sums]
 
     assert told(URL) == told(tmp_path)
-    assert told(URL)[1] == "2 of 2 rows have no customers by their customer_id"
+    assert told(URL)[0] == [
+        "2 of 2 rows have no customers by their customer_id",
+        "1 of 1 orders are not the sum of their lines",
+        "1 rows of 1 exports are 1 records and 0 rows in quarantine, 1 are in the lake: 1 missing, 1 extra",
+    ]

@@ -81,7 +81,7 @@ def test_a_run_without_files_says_nothing_of_rows_so_that_older_findings_stay():
         result.check_name for result in check_table(CUSTOMERS, snapshot=snapshot(), files=(), selected=ALL, query=NEVER)
     ]
 
-    assert results == ["columns_in_contract", "files_accepted"]
+    assert results == ["columns_in_contract", "file_sizes", "files_accepted"]
 
 
 def test_rows_that_vanished_on_the_way_are_found_by_file():
@@ -105,7 +105,7 @@ def test_checks_that_the_run_does_not_ask_for_are_not_evaluated():
 def test_only_tables_with_a_feed_can_have_refused_files():
     names = {spec.name for spec in check_specs(TABLES["service"])}
 
-    assert names == {"rules", "rows_accounted", "columns_in_contract"}
+    assert names == {"rules", "rows_accounted", "columns_in_contract", "file_sizes"}
     assert all(spec.description and spec.asset_key == curated_key("service") for spec in check_specs(TABLES["service"]))
 
 

@@ -79,7 +79,7 @@ def test_no_run_of_a_table_takes_its_comparison_along():
     assert all(graph.get(key).automation_condition is not None for key in ours)
 
 
-def test_a_scheduled_check_runs_at_its_times_and_not_on_news():
+def test_a_scheduled_check_runs_once_its_table_is_there_then_at_its_times_and_not_on_news():
     @dg.asset(deps=[RAW], automation_condition=curated_condition([RAW]))
     def table() -> None: ...
 
@@ -89,18 +89,21 @@ def test_a_scheduled_check_runs_at_its_times_and_not_on_news():
 
     platform = dg.Definitions(assets=[dg.AssetSpec(RAW), table], asset_checks=[whole_table])
     instance = dg.DagsterInstance.ephemeral()
+    cursor = None
 
-    def requested(minute: int, cursor=None):
+    def requested(minute: int) -> tuple[int, int]:
+        nonlocal cursor
         evaluated = dg.evaluate_automation_conditions(
             platform, instance=instance, cursor=cursor, evaluation_time=datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
         )
+        cursor = evaluated.cursor
         tables = evaluated.get_num_requested(table.key)
-        return (tables, evaluated.total_requested - tables), evaluated.cursor
+        return tables, evaluated.total_requested - tables
 
-    _, cursor = requested(10)
+    assert requested(8) == (1, 0)  # no table yet
+    instance.report_runless_asset_event(dg.AssetMaterialization(table.key))
+    assert requested(9) == (0, 1)
+    assert requested(10) == (0, 0)  # nothing has come of it: it is not asked for at each tick
     instance.report_runless_asset_event(dg.AssetMaterialization(RAW))
-    on_news, cursor = requested(11, cursor)
-    at_its_time, _ = requested(18, cursor)
-
-    assert on_news == (1, 0)
-    assert at_its_time == (0, 1)
+    assert requested(11) == (1, 0)  # news are no reason
+    assert requested(18) == (0, 1)

@@ -58,6 +58,27 @@ def test_a_column_of_another_type_fails_with_its_name(orders):
     assert outcome.failures["subtotal: type"] == 1
 
 
+def test_a_sample_names_the_row_its_file_and_what_the_rule_is_about(orders):
+    outcome = validate(
+        orders({"total_amount": Decimal("10.81")}, {**OTHER, "payment_method": None, "tax": None}), ORDERS
+    )
+
+    assert outcome.sample.to_dicts() == [
+        {
+            "rule": "total_amount: sum of subtotal and tax",
+            "record_key": "db:1",
+            "raw_file": "raw/database/t/LOAD00000001.parquet",
+            "values": "total_amount = 10.81, subtotal = 10.00, tax = 0.80",
+        }
+    ]
+
+
+def test_what_is_not_there_and_what_nobody_may_see_is_said_so(customers):
+    outcome = validate(customers({"email": "nobody"}, {"record_key": "db:2", "customer_id": None}), CUSTOMERS)
+
+    assert outcome.sample["values"].to_list() == ["customer_id = NULL", "email = (personal, not shown)"]
+
+
 def test_the_sample_is_bounded_shows_the_key_and_no_personal_data(customers):
     outcome = validate(customers(*({"record_key": f"db:{n}", "email": f"nobody{n}"} for n in range(500))), CUSTOMERS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from autocorp_assets.cli.main import app
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.operations.deploy import DATABASES
 from autocorp_assets.query.athena_views import athena_views
+from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.account import build_account
@@ -26,7 +28,7 @@ VIEWS = {view.name for view in athena_views()}
 @pytest.fixture
 def account(aws_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Infrastructure without databases, and without the job's code; a lake of all tables."""
-    monkeypatch.setattr("autocorp_assets.resources.aws.athena_ddl.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("autocorp_assets.deployments.aws.AthenaDdl", partial(AthenaDdl, poll_seconds=0.01))
     monkeypatch.setenv("AUTOCORP_DEPLOYMENT", "aws")
     build_account(aws_settings)
     for name in DATABASES:

@@ -62,6 +62,7 @@ class Platform:
         self.behaviour: dict[str, str] = {}
         self.instance = dg.DagsterInstance.ephemeral()
         self.source_error: str | None = None
+        self.checks_apart: list[dg.AssetCheckKey] = []
         self.catalog: Catalog = LocalCatalog(lake=self.lake)
         self.replicates = ReplicationState(
             running=True, should_run=True, summary="streaming", silent_seconds=1, is_following=True
@@ -95,7 +96,14 @@ class Platform:
         """A run of these tables; `config` is that of the op."""
         contracts = {name: TABLES[name] for name in tables}
         return dg.materialize(
-            [curated_tables(contracts, condition=dg.AutomationCondition.eager(), retry_delay_seconds=0)],
+            [
+                curated_tables(
+                    contracts,
+                    condition=dg.AutomationCondition.eager(),
+                    checks_apart=self.checks_apart,
+                    retry_delay_seconds=0,
+                )
+            ],
             resources=self.resources,
             run_config=curate_config(config),
             raise_on_error=False,

@@ -14,7 +14,6 @@ import polars as pl
 from dagster_pipes import PipesContext, open_dagster_pipes
 from deltalake import CommitProperties
 
-from autocorp_assets.checks.schemas import polars_type
 from autocorp_assets.contracts import TABLES
 from spark_jobs.checkpoint import delta_user_metadata
 from spark_jobs.plan import TablePlan, advance
@@ -62,7 +61,7 @@ def write(plan: TablePlan, lake: Path, *, price: int | None) -> tuple[str, int]:
         pl.lit("0").alias("change_seq"),
         pl.lit("2026-01-02").str.to_datetime("%Y-%m-%d", time_zone="UTC").alias("changed_at"),
         pl.lit(plan.files[0].path).alias("raw_file"),
-        *([] if price is None else [pl.lit(price).cast(polars_type(contract.column_by_name["price"])).alias("price")]),
+        *([] if price is None else [pl.lit(price).cast(raw.schema["price"]).alias("price")]),
     )
     checkpoint = advance(plan, contract_version=contract.version, refused={})
     rows.write_delta(

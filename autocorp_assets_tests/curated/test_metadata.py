@@ -1,6 +1,7 @@
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.metadata import (
     files_metadata,
+    in_reading_order,
     quality_metadata,
     quarantine_metadata,
     seconds_metadata,
@@ -74,6 +75,31 @@ def test_each_raw_file_of_the_run_is_a_row_of_a_table():
 
     (row,) = shown_rows(found["files"])
     assert (found["raw_files"], row["read"], row["applied"], row["repairs"]) == (1, 3, 3, "state: 2")
+
+
+def test_outcomes_that_no_row_of_any_file_had_are_no_columns():
+    files = [
+        {"file": "a", "read": 3, "applied": 3, "superseded": 0, "quarantined": 0},
+        {"file": "b", "read": 2, "applied": 1, "superseded": 0, "quarantined": 1},
+    ]
+
+    shown = shown_rows(files_metadata(files)["files"])
+
+    assert [list(row) for row in shown] == [["file", "read", "applied", "quarantined"]] * 2
+
+
+def test_what_leads_to_the_log_and_to_rows_kept_out_comes_first_and_the_files_last():
+    told = dict.fromkeys(("rows_read", "files", "bytes", "quarantined", "quarantine_batch_1", "path", "job_log"), 0)
+
+    assert list(in_reading_order(told)) == [
+        "quarantined",
+        "quarantine_batch_1",
+        "job_log",
+        "rows_read",
+        "bytes",
+        "path",
+        "files",
+    ]
 
 
 def test_durations_are_rounded_and_nothing_else_is_one():

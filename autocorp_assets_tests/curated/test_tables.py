@@ -1,11 +1,17 @@
+import asyncio
+
 import dagster as dg
 import pytest
+from dagster._core.loader import LoadingContextForTest
 
 from autocorp_assets.asset_keys import curated_key, raw_table_key
+from autocorp_assets.checks.results import last_evaluations
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.record_tables import records_table
 from autocorp_assets.resources.ports import CatalogError, CatalogTable, ReplicationState
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
+from autocorp_assets_tests.spark_jobs.raw_zone import RawZone
 
 SERVICES = [{"serviceid": "S-1", "service": "Oil change", "category": "Fluids & Filters", "labor_minutes": 30}]
 
@@ -42,7 +48,9 @@ def test_pending_tables_are_curated_and_checked(platform: Platform):
     parts = materialised(result)["auto_parts"]
     assert parts["rows_applied"] == 2
     assert parts["path"].endswith("curated/delta/auto_parts")
-    assert checks(result) == {("auto_parts", name): True for name in ("rules", "rows_accounted", "columns_in_contract")}
+    assert checks(result) == {
+        ("auto_parts", name): True for name in ("rules", "rows_accounted", "columns_in_contract", "file_sizes")
+    }
 
 
 def test_nothing_pending_reports_the_same_data_version_without_a_job(platform: Platform):
@@ -126,6 +134,19 @@ def test_a_bad_table_does_not_hold_back_a_good_one_and_is_named_with_file_and_ca
     assert "run again" in failure(result)
 
 
+def test_a_receipt_that_cannot_be_read_stops_its_table_only_and_is_named(platform: Platform):
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    RawZone(platform.lake).csv("customers", "20240101", "email\n")
+    receipt = platform.lake / "raw/csv/_receipts/customers/customers-20240101.csv.json"
+    receipt.write_text("{half")
+
+    result = platform.curate("auto_parts", "customers")
+
+    assert set(materialised(result)) == {"auto_parts"}
+    assert "1 of 2 tables were not curated; the others are up to date" in failure(result)
+    assert "customers-20240101.csv.json" in failure(result)
+
+
 def test_a_table_of_which_the_job_says_nothing_has_failed(platform: Platform):
     load(platform.lake, TABLES["auto_parts"], PARTS)
     platform.behaviour = {"auto_parts": "silent"}
@@ -179,6 +200,33 @@ def test_a_finding_stays_in_sight_until_the_table_changes_again(platform: Platfo
 
     assert checks(idle) == checks(first)
     assert checks(idle)[("auto_parts", "rules")] is False
+
+
+def test_what_an_hourly_check_has_found_stays_in_sight_after_the_next_change(platform: Platform):
+    [found, other] = platform.checks_apart = [
+        dg.AssetCheckKey(curated_key("auto_parts"), name) for name in ("reconciliation", "unique_keys")
+    ]
+    sample = records_table([{"key": "PAD"}], ("key",))
+    for key, passed in ((found, False), (other, True)):
+        platform.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=key.asset_key, check_name=key.name, passed=passed, metadata={"rows": 3, "sample": sample}
+            )
+        )
+    load(platform.lake, TABLES["auto_parts"], PARTS)
+    platform.curate("auto_parts")
+
+    records = platform.instance.event_log_storage.get_latest_asset_check_execution_by_key(platform.checks_apart)
+    for record in records.values():
+        assert asyncio.run(record.targets_latest_materialization(LoadingContextForTest(platform.instance)))
+    lasts = last_evaluations(platform.instance, platform.checks_apart)
+    told = {key.name: last.evaluation for key, last in lasts.items()}
+    assert (told["reconciliation"].passed, told["unique_keys"].passed) == (False, True)
+    assert set(told["reconciliation"].metadata) == {"rows", "sample", "judged_at"}
+    assert set(told["unique_keys"].metadata) == {"rows", "judged_at"}, "what is well needs no sample"
+    platform.curate("auto_parts")
+    again = last_evaluations(platform.instance, platform.checks_apart)
+    assert {key: last.at for key, last in again.items()} == {key: last.at for key, last in lasts.items()}
 
 
 def test_rows_that_are_not_accounted_for_fail_their_check(platform: Platform):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from autocorp_assets.contracts import FEEDS
+from autocorp_assets.contracts.sales_order import BUSINESS_BEGAN
 from autocorp_assets.local.generator.dirt import USUAL_RATES
 from autocorp_assets.local.generator.exports import write_customers, write_sales_orders
 from autocorp_assets.local.source.connection import open_source
@@ -31,7 +32,8 @@ from autocorp_assets_tests.fakes.glue import glue_jobs
 from autocorp_assets_tests.fakes.server import FakeAws
 from autocorp_assets_tests.fakes.spark_on_s3 import spark_on_s3
 
-DAY = date(2025, 1, 31)
+DAY = date.fromisoformat(BUSINESS_BEGAN) + timedelta(days=50)
+"""Of the exports: its orders are of two months, each a partition that costs dozens of requests in each pass."""
 CUSTOMERS = 200
 ORDERS = 100
 SYNC_SECONDS = 240
@@ -77,6 +79,7 @@ def aws_platform(aws: FakeAws, settings: Settings, folder: Path) -> Generator[Aw
     glue_jobs.environment = spark_on_s3(settings, aws)
     with open_source(local.settings) as source:
         _identify_fully(source.dsn)
+        _trade_for_two_months(source.dsn)
         account = build_account(settings, source=_secret_of(source.dsn))
         _deliver(landing)
         controls().phases_a_describe = 6
@@ -92,6 +95,15 @@ def _identify_fully(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         for table in without_full_identity(connection):
             connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(sql.Identifier(table)))
+
+
+def _trade_for_two_months(dsn: str) -> None:
+    """In place of four years, for the same reason as DAY."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "UPDATE sales_order SET order_date = %(began)s + (order_date - %(began)s) / 24",
+            {"began": datetime.fromisoformat(BUSINESS_BEGAN)},
+        )
 
 
 def _secret_of(dsn: str) -> dict[str, object]:

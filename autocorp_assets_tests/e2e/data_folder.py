@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,10 @@ def end(process: subprocess.Popen[bytes], number: signal.Signals, *, seconds: fl
     """Exit code after a signal."""
     process.send_signal(number)
     return process.wait(seconds)
+
+
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

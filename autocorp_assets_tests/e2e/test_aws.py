@@ -23,7 +23,7 @@ from autocorp_assets_tests.fakes.faults import SLOW, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import ACCOUNT, REGION, FakeAws
 from autocorp_assets_tests.resources.aws.glue_platform import keys
 
-pytestmark = [pytest.mark.e2e, pytest.mark.aws, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.aws, pytest.mark.timeout(600)]
 
 SERVICES = ("dms", "datasync", "glue", "monitoring")
 """As the signatures name them."""

@@ -12,7 +12,7 @@ import requests
 
 from autocorp_assets.local.source.connection import open_source
 from autocorp_assets.query.engine import LakeQuery
-from autocorp_assets_tests.e2e.data_folder import DataFolder, end, wait_for
+from autocorp_assets_tests.e2e.data_folder import DataFolder, end, free_port, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.timeout(300)]
 
@@ -20,12 +20,6 @@ READY_WITHIN_SECONDS = 90
 VISIBLE_WITHIN_SECONDS = 120
 """Far above what it takes: the machine of a test may be busy. benchmarks/freshness.py measures."""
 STOPPED_WITHIN_SECONDS = 60
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_change_in_the_source_shows_in_a_query_without_a_click(folder: DataFolder, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from autocorp_assets.contracts import TABLES
 from autocorp_assets_tests.e2e.data_folder import DataFolder
 
-pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.timeout(590)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.spark, pytest.mark.timeout(590)]
 
 
 def test_under_load_and_kills_every_row_ends_in_the_lake(tmp_path):

@@ -6,14 +6,18 @@ python -m autocorp_assets_tests.fakes.hurried_cli sync --json
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
 from autocorp_assets.cli.main import app
 from autocorp_assets.deployments import aws
+from autocorp_assets.resources.aws import athena
 from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.3
+ATHENA_POLL_SECONDS = 0.02
+"""The fake's Athena answers at once, and a deployment has two dozen statements."""
 PATIENT = ("replication", "transfer", "job_runner")
 """Resources that wait for AWS."""
 as_they_are = aws.aws_resources
@@ -29,5 +33,9 @@ def hurried(settings: Settings) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    with mock.patch.object(aws, "aws_resources", hurried):
+    with (
+        mock.patch.object(aws, "aws_resources", hurried),
+        mock.patch.object(aws, "AthenaDdl", partial(aws.AthenaDdl, poll_seconds=ATHENA_POLL_SECONDS)),
+        mock.patch.object(athena, "AthenaQuery", partial(athena.AthenaQuery, poll_seconds=ATHENA_POLL_SECONDS)),
+    ):
         app()

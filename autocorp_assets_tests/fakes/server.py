@@ -10,6 +10,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import requests
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -60,6 +62,17 @@ class FakeAws:
         }
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """moto's, but it finds the service of a host once: moto lists its own folder twice for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends = cache(super().get_backend_for_host)
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return self._backends(host)
+
+
 @contextmanager
 def run_server() -> Generator[FakeAws]:
     """Serve on a free port of the loopback until the end of the block."""
@@ -72,7 +85,7 @@ def run_server() -> Generator[FakeAws]:
     iam.install()
     s3.install()
     datasync.install()
-    faults = Faults(DomainDispatcherApplication(create_backend_app))
+    faults = Faults(Dispatcher())
     server = make_server(HOST, 0, faults, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, name="fake-aws", daemon=True)
     thread.start()

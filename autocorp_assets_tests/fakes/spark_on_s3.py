@@ -13,8 +13,6 @@ from autocorp_assets_tests.fakes.s3a_jars import S3A_JARS
 from autocorp_assets_tests.fakes.server import REGION, FakeAws
 from spark_jobs.spark_conf import LAKE_SPARK_CONF
 
-CLASS_PATH = "spark.driver.extraClassPath"
-
 
 def spark_on_s3(settings: Settings, aws: FakeAws) -> Environment:
     """For `glue_jobs.environment`, so that scripts have Spark; fetches what this machine lacks.
@@ -24,10 +22,11 @@ def spark_on_s3(settings: Settings, aws: FakeAws) -> Environment:
     prepare(settings)
     jars = fetch_jars(jar_folder(settings), repository=settings.maven_repository, jars=S3A_JARS)
     machine = {key: value for key, value in spark_conf(settings).items() if key not in LAKE_SPARK_CONF}
-    machine[CLASS_PATH] = ":".join([machine[CLASS_PATH], *map(str, jars)])
 
     def environment(scratch: Path, conf: Mapping[str, str]) -> Mapping[str, str]:
-        return spark_environment(compiled_lightly({**machine, **conf, **s3a_conf(aws.url)}), scratch)
+        spark = spark_environment(compiled_lightly({**machine, **conf, **s3a_conf(aws.url)}), scratch)
+        # At the end of the class path: the archive of loaded classes fits a path that begins as its own.
+        return {**spark, "SPARK_DIST_CLASSPATH": ":".join(map(str, jars))}
 
     return environment
 

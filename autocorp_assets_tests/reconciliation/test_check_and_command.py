@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.checks.full_reconciliation import FULL_RECONCILIATION, full_reconciliation_checks
 from autocorp_assets.checks.reconciliation import RECONCILIATION, reconciliation_checks
 from autocorp_assets.cli.main import app
 from autocorp_assets.contracts import TABLES
@@ -21,12 +22,13 @@ from autocorp_assets_tests.reconciliation.platform import Platform, Rows
 TABLE = "auto_parts"
 
 
-def check(settings: Settings, **config: object) -> dg.AssetCheckEvaluation:
+def check(settings: Settings, name: str = RECONCILIATION, **config: object) -> dg.AssetCheckEvaluation:
     """Run the check of the table."""
-    key = dg.AssetCheckKey(curated_key(TABLE), RECONCILIATION)
+    key = dg.AssetCheckKey(curated_key(TABLE), name)
+    checks = {RECONCILIATION: reconciliation_checks, FULL_RECONCILIATION: full_reconciliation_checks}[name]
     job = dg.Definitions(
         assets=[dg.AssetSpec(curated_key(TABLE))],
-        asset_checks=reconciliation_checks({TABLE: TABLES[TABLE]}),
+        asset_checks=checks({TABLE: TABLES[TABLE]}),
         jobs=[dg.define_asset_job("check", selection=dg.AssetSelection.checks(key))],
         resources={
             "lake": LakeStorage(settings.lake_folder),
@@ -34,7 +36,7 @@ def check(settings: Settings, **config: object) -> dg.AssetCheckEvaluation:
             "replication": LocalReplication(settings=settings),
         },
     ).resolve_job_def("check")
-    op = f"{'__'.join(key.asset_key.path)}_{RECONCILIATION}"
+    op = f"{'__'.join(key.asset_key.path)}_{name}"
     result = job.execute_in_process(run_config={"ops": {op: {"config": config}}} if config else None)
     (evaluation,) = result.get_asset_check_evaluations()
     return evaluation
@@ -55,15 +57,23 @@ def test_a_lost_row_fails_check_and_command_until_it_is_back(platform: Platform)
     evaluation = check(platform.settings)
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert evaluation.description == "400 rows of the source, 399 of the lake: 1 missing"
+    full = check(platform.settings, FULL_RECONCILIATION)
+    assert (full.passed, full.severity, full.description) == (
+        False,
+        dg.AssetCheckSeverity.ERROR,
+        evaluation.description,
+    )
     assert check(platform.settings, key_from=last).passed
     shown = reconcile(TABLE)
     assert shown.exit_code == 1
     assert f"auto_parts: missing: {lost}\nauto_parts: `autocorp reload auto_parts` mends it" in shown.stdout
     assert reconcile(TABLE, "--from", last).exit_code == 0
+    assert reconcile(TABLE, "--full").exit_code == 1
 
     platform.curate(TABLE)
 
     assert check(platform.settings).passed
+    assert check(platform.settings, FULL_RECONCILIATION).passed
     told = reconcile(TABLE, "--json")
     assert told.exit_code == 0
     (table,) = json.loads(told.stdout)["tables"]
@@ -107,3 +117,4 @@ def test_what_is_asked_for_wrongly_is_a_usage_error():
     assert reconcile("nothing").exit_code == 2
     shown = reconcile("sales_order", "--from", "x")
     assert (shown.exit_code, "give a whole number" in shown.stderr) == (2, True)
+    assert reconcile("sales_order", "--full", "--from", "1").exit_code == 2

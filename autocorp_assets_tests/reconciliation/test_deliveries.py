@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from autocorp_assets.contracts import FEEDS
+from autocorp_assets.contracts import FEEDS, TABLES
+from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.reconciliation.deliveries import (
     Expected,
     account_differences,
@@ -14,6 +15,7 @@ from autocorp_assets.reconciliation.deliveries import (
     stored_rows,
     value_differences,
 )
+from autocorp_assets.reconciliation.exports import compare_exports
 from autocorp_assets_tests.spark_jobs.lake import Lake
 
 pytestmark = pytest.mark.spark
@@ -55,6 +57,42 @@ def test_counts_and_values_that_disagree_are_told(lake, delivered):
         "customers-20241122.csv: no run has accounted for it",
     ]
     assert value_differences("customers", delivered, lake.root) == 2
+
+
+def test_the_records_that_files_name_are_those_that_the_job_stored(lake):
+    header = ",".join(FEEDS["sales_order_parts"].columns)
+    lake.raw.csv(
+        "sales_order_parts",
+        "20241121",
+        f"""{header}
+7,A,first,1,1.00,1.00
+7,B,second,1,1.00,1.00
+8,"A
+B",third,1,1.00,1.00
+9,A,fourth,1,1.00,1.00
+""",
+    )
+    lake.curate("sales_order_parts")
+    # Of order 7 one line is kept out, of order 9 all are, and one row has no cells.
+    lake.raw.csv(
+        "sales_order_parts",
+        "20241122",
+        f"""{header}
+ 7 ,C,x,0,1.00,1.00
+"1,007",C,x,1,"1,000.00",$1.00
+7,D,x,1,1.00,1.00
+
+9,D,x,0,1.00,1.00
+9
+""",
+    )
+    lake.curate("sales_order_parts")
+
+    found = compare_exports(LakeStorage(lake.root), TABLES["sales_order_parts"], on_progress=lambda _: None)
+
+    assert set(lake.rows("sales_order_parts", "sku")) == {"csv:7:2", "csv:8:1", "csv:9:1", "csv:1007:1"}
+    assert found.sample == []
+    assert (found.rows_read, found.rows_quarantined, found.keys, found.lake_rows) == (9, 3, 4, 4)
 
 
 def test_only_text_with_one_row_a_key_is_compared_by_value():
