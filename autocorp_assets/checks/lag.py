@@ -104,7 +104,7 @@ def _spec(contract: TableContract) -> dg.AssetCheckSpec:
     minutes = contract.service_level.warn_minutes
     meaning = CheckMeaning(
         title="Raw keeps up with the source",
-        answers=Question.COMPLETE,
+        answers=Question.FRESH,
         runs=Occasion.EACH_LOOK,
         severity=WARNING,
         means=(

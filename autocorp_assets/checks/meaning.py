@@ -30,7 +30,7 @@ class Occasion(StrEnum):
     NEWEST_FILES = "every hour and with each `autocorp sync`, on the newest files"
     EACH_TRANSFER = "with each transfer of exports, on the newest file"
     ALL_THE_TIME = "twice a minute, by sensor `freshness`, which tells of it when it changes"
-    EACH_LOOK = "every few minutes, from what replication says of itself"
+    EACH_LOOK = "by sensor `replication_lag`: when it changes, and every quarter of an hour"
     HOURLY = "every hour, over the whole table"
     WEEKLY = "on Sunday night, over everything"
 

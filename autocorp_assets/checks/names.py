@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key, raw_table_key
+from autocorp_assets.automation.up_to_date import UP_TO_DATE
 from autocorp_assets.checks.accounting import FILES_ACCOUNTED
 from autocorp_assets.checks.catalog import CATALOG
 from autocorp_assets.checks.curated import check_specs
@@ -18,7 +19,15 @@ from autocorp_assets.checks.unique_keys import UNIQUE_KEYS
 from autocorp_assets.checks.whole_table_rules import WHOLE_TABLE_RULES
 from autocorp_assets.contracts.model import SumsLines, TableContract
 
-OF_EVERY_TABLE = (FILES_ACCOUNTED, UNIQUE_KEYS, WHOLE_TABLE_RULES, CATALOG, RECONCILIATION, FULL_RECONCILIATION)
+OF_EVERY_TABLE = (
+    UP_TO_DATE,
+    FILES_ACCOUNTED,
+    UNIQUE_KEYS,
+    WHOLE_TABLE_RULES,
+    CATALOG,
+    RECONCILIATION,
+    FULL_RECONCILIATION,
+)
 
 
 def check_keys(contract: TableContract) -> list[dg.AssetCheckKey]:

@@ -19,6 +19,8 @@ import polars as pl
 import pytest
 
 from autocorp_assets.asset_keys import curated_key
+from autocorp_assets.automation.completeness import read_record
+from autocorp_assets.automation.up_to_date import Moment, verdict
 from autocorp_assets.checks import curated, raw
 from autocorp_assets.checks.accounting import judge_accounting
 from autocorp_assets.checks.catalog import catalog_checks
@@ -159,6 +161,16 @@ def behind(_: Path) -> Result:
     return judge_lag(TABLES["customers"], state, arrived=None, now=LATER)
 
 
+def late(_: Path) -> Result:
+    instance, contract = dg.DagsterInstance.ephemeral(), TABLES["customers"]
+    instance.report_runless_asset_event(dg.AssetMaterialization(curated_key(contract.name)))
+    state = ReplicationState(running=False, should_run=True, summary="failed; no disk")
+    moment = Moment(now=LATER, state=state, looked_at=None, ui_url="http://ui.example")
+    record = read_record(instance, contract)
+    assert record
+    return verdict(instance, contract.name, moment.standing(contract, record), record, moment)
+
+
 class OddCatalog:
     """It has columns that nothing else has."""
 
@@ -200,6 +212,7 @@ FAILING: Mapping[str, Callable[[Path], Result]] = {
         root, raw.FILES_ACCEPTED, ignored={f"f{number}.csv": "rename it" for number in range(MANY)}
     ),
     "raw:lag": behind,
+    "curated:up_to_date": late,
     "curated:rules": lambda root: of_run(curated.RULES, people(root), [{"file": "new"}]),
     "curated:rows_accounted": lost_rows,
     "curated:columns_in_contract": unnamed,
@@ -214,7 +227,7 @@ FAILING: Mapping[str, Callable[[Path], Result]] = {
     "curated:reconciliation": different,
     "curated:full_reconciliation": lost_exports,
 }
-WITHOUT_SAMPLE = {"raw:lag"}
+WITHOUT_SAMPLE = {"raw:lag", "curated:up_to_date"}
 """There is nothing to list."""
 
 
