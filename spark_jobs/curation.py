@@ -249,7 +249,8 @@ class Curation:
             frames += stored_rows.replaced_lines(rows, stored, self.contract)
         changes = stored_rows.union_all(frames)
         asked = _asked(changes)
-        self.announce(f"{plan.table}: committing {asked[False]:,} upsert(s) and {asked[True]:,} delete(s) of {system}")
+        verb = "gathering" if self.gathered else "committing"
+        self.announce(f"{plan.table}: {verb} {asked[False]:,} upsert(s) and {asked[True]:,} delete(s) of {system}")
         checkpoint = self._next(plan, account)
         committed = self.table.commit(changes, checkpoint=checkpoint, into_empty=into_empty)
         # A row read again may already be stored as it is; Hudi counts the delete of an absent record as an upsert too.
