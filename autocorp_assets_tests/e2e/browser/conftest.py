@@ -63,6 +63,8 @@ def picture(pytestconfig: pytest.Config) -> Picture:
 
     def take(page: Page, name: str) -> None:
         if folder is not None:
+            page.mouse.move(0, 0)  # what lies under it is highlighted
+            page.evaluate("Promise.all(document.getAnimations().map(one => one.finished))")
             page.screenshot(path=Path(folder) / f"{name}.png")
 
     return take

@@ -22,6 +22,8 @@ READY_WITHIN_SECONDS = 180
 DONE_WITHIN_SECONDS = 300
 """Far above what it takes: the machine of a test may be busy."""
 STOPPED_WITHIN_SECONDS = 60
+RUN_WITHIN_MILLISECONDS = 180_000
+"""A run may wait for the one writer's slot, which a run of the sensors holds."""
 
 UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 ORDERS = curated_key("sales_order")

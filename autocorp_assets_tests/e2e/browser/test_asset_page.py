@@ -59,7 +59,7 @@ def test_a_materialisation_leads_to_its_run_its_job_s_log_and_the_rows_that_it_k
 
 
 def test_its_numbers_are_plotted_over_time(stage: Stage, page: Page, picture: Picture):
-    page.set_viewport_size({"width": 1400, "height": 1080})
+    page.set_viewport_size({"width": 1400, "height": 1160})
     page.goto(stage.asset(KEY))
     page.get_by_role("button", name="Plots").click()
 

@@ -29,8 +29,10 @@ def test_the_table_s_page_leads_to_it(stage: Stage, page: Page):
 
 
 def test_it_shows_the_rows(stage: Stage, page: Page, picture: Picture):
-    page.set_viewport_size({"width": 1600, "height": 1150})
+    page.set_viewport_size({"width": 1430, "height": 1340})
     page.goto(f"{stage.asset(KEY, 'checks')}&checkDetail={RULES}")
+
+    page.get_by_role("button", name="Hide navigation").click()
 
     expect(page.get_by_text("What to do:")).to_be_visible()
     sample = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="record_key")).last

@@ -6,13 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from autocorp_assets.asset_keys import curated_key
-from autocorp_assets_tests.e2e.browser.stage import Stage
+from autocorp_assets_tests.e2e.browser.stage import RUN_WITHIN_MILLISECONDS, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 KEY = curated_key("service")
-RUN_WITHIN_MILLISECONDS = 180_000
-"""It may wait for the one writer's slot, which a run of the sensor holds."""
 
 
 def test_a_click_materialises_a_table_and_its_run_succeeds(stage: Stage, page: Page):
