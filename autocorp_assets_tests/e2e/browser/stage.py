@@ -72,6 +72,15 @@ class Stage:
     def oldest_materialization(self, key: dg.AssetKey) -> dg.EventLogRecord:
         return self.instance.fetch_materializations(key, limit=1, ascending=True).records[0]
 
+    def wait_until_fresh(self, key: dg.AssetKey) -> None:
+        """Returns once Dagster calls it so: it looks every half minute, and the page says what it last saw."""
+
+        def is_fresh() -> bool:
+            record = self.instance.get_freshness_state_records([key]).get(key)
+            return record is not None and record.freshness_state.value == "PASS"
+
+        self._wait_for(is_fresh)
+
     def _mistakes_are_found(self) -> bool:
         last = last_evaluation(self.instance, dg.AssetCheckKey(ORDERS, RULES))
         return last is not None and not last.passed

@@ -35,6 +35,7 @@ def test_what_the_table_is(stage: Stage, page: Page):
 
 
 def test_whether_it_is_fresh_and_when_it_would_not_be(stage: Stage, page: Page):
+    stage.wait_until_fresh(KEY)
     page.goto(stage.asset(KEY))
 
     level = CONTRACT.service_level
