@@ -86,7 +86,9 @@ def definitions(
             raw_database(TABLES),
             *(raw_feed(feed, TABLE_BY_FEED[name]) for name, feed in FEEDS.items()),
             curated_tables(
-                TABLES, condition=curated_condition(RAW_KEYS, every_minutes=window), checks_apart=apart_keys
+                TABLES,
+                condition=curated_condition(RAW_KEYS, tables=map(curated_key, TABLES), every_minutes=window),
+                checks_apart=apart_keys,
             ),
             view_assets(condition=view_condition(table_verdicts())),
         ],

@@ -17,7 +17,9 @@ WEEKLY = "23 2 * * 0"
 """Sunday at 02:23 UTC, when sources and people are quiet, and nothing else begins."""
 
 
-def curated_condition(inputs: Iterable[dg.AssetKey], *, every_minutes: int | None = None) -> dg.AutomationCondition:
+def curated_condition(
+    inputs: Iterable[dg.AssetKey], *, tables: Iterable[dg.AssetKey] = (), every_minutes: int | None = None
+) -> dg.AutomationCondition:
     """Whenever any input has news, for all tables at once, and without what `eager()` would do wrong here.
 
     - All tables are asked for together, whichever has news: one Spark job of seven tables costs little more
@@ -27,6 +29,8 @@ def curated_condition(inputs: Iterable[dg.AssetKey], *, every_minutes: int | Non
       have been delivered.
     - It waits for no input that is under way: a first load takes minutes in which what has arrived
       already can be curated.
+    - It waits for a run of any of the tables: a table is in progress no longer once the run has materialised it, and
+      would be asked for alone while the others still are.
     - Only a request counts as having handled news. `eager()` also takes a materialisation for it, and
       would forget a file that arrived after the run under way had listed raw.
     - The first evaluation asks as well: what arrived before it is no news to Dagster, and a run
@@ -37,6 +41,7 @@ def curated_condition(inputs: Iterable[dg.AssetKey], *, every_minutes: int | Non
 
     Args:
         inputs: raw tables and feeds.
+        tables: those that are curated together.
         every_minutes: at most one request in each window of so many minutes by the clock, where runs cost money. News
             wait for the next window's beginning, and longer only for a run that is still under way then.
     """
@@ -44,11 +49,14 @@ def curated_condition(inputs: Iterable[dg.AssetKey], *, every_minutes: int | Non
     news = reduce(or_, arrivals, dg.AutomationCondition.initial_evaluation())
     # Seen one tick after the request: news of that very tick came after it and must not be wiped out with it.
     handled = dg.AutomationCondition.newly_requested() & ~news
-    unheard = (news.since(handled) & ~dg.AutomationCondition.in_progress()).with_label("raw has news")
+    busy = reduce(
+        or_,
+        (dg.AutomationCondition.asset_matches(key, dg.AutomationCondition.in_progress()) for key in tables),
+        dg.AutomationCondition.in_progress(),
+    )
+    unheard = (news.since(handled) & ~busy).with_label("raw has news")
     again = (
-        dg.AutomationCondition.execution_failed()
-        & dg.AutomationCondition.cron_tick_passed(RETRY_CRON)
-        & ~dg.AutomationCondition.in_progress()
+        dg.AutomationCondition.execution_failed() & dg.AutomationCondition.cron_tick_passed(RETRY_CRON) & ~busy
     ).with_label("failed, try again")
     return unheard | again if every_minutes is None else (unheard | again) & _open_window(every_minutes)
 

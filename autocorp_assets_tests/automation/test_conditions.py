@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.events import StepMaterializationData
 
 from autocorp_assets.automation.conditions import curated_condition, left_to_a_schedule, window_cron
 
@@ -68,6 +69,37 @@ def test_news_of_one_table_ask_for_all_in_one_go():
     second = dg.evaluate_automation_conditions(platform, instance=instance, cursor=first.cursor)
 
     assert second.total_requested == 2
+
+
+def test_while_a_run_has_materialised_only_some_of_its_tables_nothing_is_asked_for():
+    keys = [dg.AssetKey("orders"), dg.AssetKey("parts")]
+    condition = curated_condition([RAW], tables=keys)
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(key, deps=[RAW], automation_condition=condition, skippable=True) for key in keys],
+        can_subset=True,
+    )
+    def curate():
+        """Only the requests are looked at."""
+
+    platform = dg.Definitions(assets=[dg.AssetSpec(RAW), curate])
+    instance = dg.DagsterInstance.ephemeral()
+    job = platform.resolve_implicit_global_asset_job_def()
+    cursor = dg.evaluate_automation_conditions(platform, instance=instance).cursor
+    run = instance.create_run_for_job(job, asset_selection=frozenset(keys), status=dg.DagsterRunStatus.STARTED)
+    report(instance, RAW)
+    done = dg.DagsterEvent(
+        event_type_value="ASSET_MATERIALIZATION",
+        job_name=run.job_name,
+        event_specific_data=StepMaterializationData(dg.AssetMaterialization(keys[0])),
+    )
+    instance.report_dagster_event(done, run.run_id)
+
+    half = dg.evaluate_automation_conditions(platform, instance=instance, cursor=cursor)
+    instance.report_run_failed(run)
+    after = dg.evaluate_automation_conditions(platform, instance=instance, cursor=half.cursor)
+
+    assert (half.total_requested, after.total_requested) == (0, 2)
 
 
 def test_the_same_news_are_requested_once():
