@@ -75,8 +75,8 @@ def _of_replication(state: ReplicationState, now: datetime) -> str:
             "long transaction in the source, and for what the replication instance lacks: memory, disk, a larger class."
         )
     return (
-        f"Nothing arrives: replication has not said a word since {heard:%H:%M:%S} UTC ({state.summary}). Its process "
-        "hangs: end it, `autocorp dev` starts another; without that, start it with `autocorp dev`."
+        f"Nothing arrives: replication has not said a word since {heard:%H:%M:%S} UTC ({state.summary}). "
+        f"{state.remedy or 'What does it hangs: end it and start it again'}."
     )
 
 

@@ -14,6 +14,8 @@ from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.2
 PROGRESS_SECONDS = 5.0
+HANGS_AFTER_SECONDS = 60
+"""It says every second how it stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +33,21 @@ class LocalReplication:
         summary = f"{status.phase}, {status.changes:,} changes written"
         if status.error:
             summary += f"; {status.error}"
+        silent = seconds_since(status.updated_at) if status.is_alive else None
+        hangs = silent is not None and silent > HANGS_AFTER_SECONDS
         return ReplicationState(
             running=status.is_alive,
             # Whoever stops it on purpose leaves it `stopped`: anything else without a process has died.
             should_run=status.phase is not Phase.STOPPED,
             summary=summary,
-            silent_seconds=seconds_since(status.updated_at) if status.is_alive else None,
+            silent_seconds=silent,
             is_following=status.is_alive and status.phase is Phase.STREAMING,
+            remedy=(
+                f"Its process {status.pid} hangs: `kill -9 {status.pid}` ends it, and a running `autocorp dev` starts "
+                "another; without that, start it with `autocorp dev`"
+                if hangs
+                else ""
+            ),
         )
 
     def retained_log(self) -> RetainedLog | None:

@@ -545,7 +545,7 @@ def test_a_table_turns_yellow_then_red_then_green_and_says_why_and_what_to_do(wo
     passed, severity, told = shown()
     assert (passed, severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "allowed are 15 min. Nothing arrives: replication has not said a word since" in told
-    assert "Its process hangs: end it" in told
+    assert "What does it hangs: end it" in told
     world.silent_since = None
     world.wait(minutes=1)
     assert shown()[0]

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import threading
 import time
@@ -11,6 +12,7 @@ from autocorp_assets.cli.main import app
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.local.generator.seed import seed_database
 from autocorp_assets.local.replicator.service import replicate
+from autocorp_assets.local.replicator.status import FILE, Phase, StatusFile, exclusive
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.ports import GIB, ReplicationError, RetainedLog
 from autocorp_assets.settings import Settings
@@ -27,6 +29,21 @@ def test_before_anything_ran_nothing_is_meant_to_run(replication):
 
     assert not state.running
     assert not state.should_run
+
+
+def test_one_that_hangs_is_named_by_its_process_with_what_ends_it(replication):
+    folder = replication.settings.replication_folder
+    folder.mkdir(parents=True)
+    status = StatusFile(folder)
+    with exclusive(folder):
+        status.update(phase=Phase.STREAMING)
+        assert replication.state().remedy == ""
+        written = json.loads((folder / FILE).read_text())
+        (folder / FILE).write_text(json.dumps({**written, "updated_at": "2026-01-01T00:00:00Z"}))
+        state = replication.state()
+
+    assert state.running
+    assert f"`kill -9 {os.getpid()}` ends it" in state.remedy
 
 
 def test_a_source_that_does_not_answer_is_an_error_that_names_it(replication, monkeypatch):
