@@ -39,8 +39,9 @@ def instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.ephemeral()
 
 
-def arrive(instance: dg.DagsterInstance, table: str = "auto_parts", **metadata: str) -> None:
-    instance.report_runless_asset_event(dg.AssetMaterialization(raw_table_key(table), metadata=metadata))
+def arrive(instance: dg.DagsterInstance, table: str = "auto_parts", *, at: datetime = NOW, **metadata: str) -> None:
+    with freeze_time(at):
+        instance.report_runless_asset_event(dg.AssetMaterialization(raw_table_key(table), metadata=metadata))
 
 
 def judged(instance: dg.DagsterInstance, state: ReplicationState, *, after: timedelta = timedelta()) -> dict:
@@ -49,8 +50,7 @@ def judged(instance: dg.DagsterInstance, state: ReplicationState, *, after: time
 
 
 def test_a_replication_that_follows_is_behind_by_its_last_word(instance):
-    with freeze_time(NOW - timedelta(hours=3)):
-        arrive(instance, newest_file="20260102-030405000-0000000001-00.parquet")
+    arrive(instance, at=NOW - timedelta(hours=3), newest_file="20260102-030405000-0000000001-00.parquet")
 
     result = judged(instance, FOLLOWING)["auto_parts"]
 

@@ -81,14 +81,6 @@ SUBJECTS = [
         "9,5,2023-01-02 10:00:00,INV-9,Cash,-10.00,0.80,-9.20,Parts,dirty",
     ),
     Subject(
-        "customers",
-        "city",
-        "address",
-        "created_at",
-        lambda key, value: [f"Ann,Lee,{key}@example.com,,1 Main,{value},IL,00123"],
-        "Ann,Lee,,,1 Main,dirty,IL,00123",
-    ),
-    Subject(
         "sales_order_parts",
         "sku",
         "part_description",
