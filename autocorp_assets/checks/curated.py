@@ -10,7 +10,7 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.file_sizes import LARGE_BYTES, MIB, NEEDLESS_LIMIT, SMALL_BYTES, file_sizes
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.results import last_evaluations, rules_result, told_again
+from autocorp_assets.checks.results import as_result, last_evaluations, rules_result, told_again
 from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.record_tables import records_table
 
@@ -160,15 +160,7 @@ def still_holding(
     """
     keys = [dg.AssetCheckKey(curated_key(contract.name), name) for name in (RULES, ACCOUNTING)]
     for last in last_evaluations(instance, [key for key in keys if key in selected]).values():
-        told = told_again(last)
-        yield dg.AssetCheckResult(
-            asset_key=told.asset_key,
-            check_name=told.check_name,
-            passed=told.passed,
-            severity=told.severity,
-            description=told.description,
-            metadata=told.metadata,
-        )
+        yield as_result(told_again(last))
 
 
 def _rules(contract: TableContract, snapshot: Snapshot, files: Files, query: Query) -> dg.AssetCheckResult:

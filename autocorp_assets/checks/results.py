@@ -119,13 +119,21 @@ def judged_once(
     if last is None or {name: last.metadata.get(name) for name in told} != told:
         result = judge()
         return result._replace(metadata={**(result.metadata or {}), **told})
+    # It is true now, whenever it was found.
+    return as_result(last, {name: value for name, value in last.metadata.items() if name != JUDGED_AT})
+
+
+def as_result(
+    evaluation: dg.AssetCheckEvaluation, metadata: Mapping[str, dg.MetadataValue] | None = None
+) -> dg.AssetCheckResult:
+    """An evaluation as the result of a check that runs now, with other metadata if they are given."""
     return dg.AssetCheckResult(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=last.passed,
-        severity=last.severity,
-        description=last.description,
-        metadata={name: value for name, value in last.metadata.items() if name != JUDGED_AT},  # it is true now
+        asset_key=evaluation.asset_key,
+        check_name=evaluation.check_name,
+        passed=evaluation.passed,
+        severity=evaluation.severity,
+        description=evaluation.description,
+        metadata=evaluation.metadata if metadata is None else metadata,
     )
 
 
