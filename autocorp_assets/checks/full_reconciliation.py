@@ -8,10 +8,10 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.automation.conditions import left_to_a_schedule
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
-from autocorp_assets.checks.reconciliation import DEADLINE_SECONDS, check_result, keys_sample
+from autocorp_assets.checks.reconciliation import ComparisonConfig, compare_with_source, keys_sample
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import ReadOnlySource, Replication, SourceUnavailable
+from autocorp_assets.resources.ports import ReadOnlySource, Replication
 
 if TYPE_CHECKING:
     from autocorp_assets.reconciliation.findings import ExportReconciliation
@@ -25,11 +25,9 @@ EXPORT_REMEDY = {
 }
 
 
-class FullReconciliationConfig(dg.Config):
+class FullReconciliationConfig(ComparisonConfig):
     """What may be set for one run."""
 
-    deadline_seconds: float = DEADLINE_SECONDS
-    """How long the check may wait for raw to catch up with the source."""
     statement_seconds: float = STATEMENT_SECONDS
     """How long one query of the source may take."""
 
@@ -79,22 +77,17 @@ def _check(contract: TableContract) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         from autocorp_assets.reconciliation.exports import compare_exports
         from autocorp_assets.reconciliation.keys import KeyRange
-        from autocorp_assets.reconciliation.reconcile import Reconciler
-        from autocorp_assets.reconciliation.source_table import NoSuchTable, SourceTable
 
-        reconciler = Reconciler(
+        database = compare_with_source(
+            contract,
+            KeyRange(),
+            config,
             lake=lake,
+            source=source,
             replication=replication,
-            deadline_seconds=config.deadline_seconds,
             on_progress=context.log.info,
+            every_key=True,
         )
-        try:
-            with source.connect(statement_seconds=config.statement_seconds) as connection:
-                table = SourceTable.of(connection, contract)
-                database = check_result(reconciler.compare(table, KeyRange(), every_key=True))
-        except (SourceUnavailable, NoSuchTable) as error:
-            description = f"The source was not compared. {error}"
-            database = dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description=description)
         if feed is None:
             return database
         return both(database, compare_exports(lake, contract, on_progress=context.log.info))

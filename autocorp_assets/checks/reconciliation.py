@@ -12,10 +12,11 @@ from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasio
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
-from autocorp_assets.resources.ports import ReadOnlySource, Replication, SourceUnavailable
+from autocorp_assets.resources.ports import Progress, ReadOnlySource, Replication, SourceUnavailable
 
 if TYPE_CHECKING:
     from autocorp_assets.reconciliation.findings import Finding, TableReconciliation
+    from autocorp_assets.reconciliation.keys import KeyRange
 
 RECONCILIATION = "reconciliation"
 CRON = "17 * * * *"
@@ -34,17 +35,22 @@ REMEDY = {
 }
 
 
-class ReconciliationConfig(dg.Config):
+class ComparisonConfig(dg.Config):
+    """What may be set for one comparison with the source."""
+
+    deadline_seconds: float = DEADLINE_SECONDS
+    """How long the check may wait for raw to catch up with the source."""
+    statement_seconds: float = STATEMENT_SECONDS
+    """How long one query of the source may take."""
+
+
+class ReconciliationConfig(ComparisonConfig):
     """What may be set for one run."""
 
     key_from: str | None = None
     """Compare only keys from this one on."""
     key_to: str | None = None
     """Compare only keys up to this one."""
-    deadline_seconds: float = DEADLINE_SECONDS
-    """How long the check may wait for raw to catch up with the source."""
-    statement_seconds: float = STATEMENT_SECONDS
-    """How long one query of the source may take."""
 
 
 def reconciliation_checks(contracts: Mapping[str, TableContract]) -> list[dg.AssetChecksDefinition]:
@@ -85,27 +91,51 @@ def _check(contract: TableContract) -> dg.AssetChecksDefinition:
         replication: dg.ResourceParam[Replication],
     ) -> dg.AssetCheckResult:
         from autocorp_assets.reconciliation.keys import KeyRange
-        from autocorp_assets.reconciliation.reconcile import Reconciler
-        from autocorp_assets.reconciliation.source_table import NoSuchTable, SourceTable
 
-        reconciler = Reconciler(
-            lake=lake,
-            replication=replication,
-            deadline_seconds=config.deadline_seconds,
-            on_progress=context.log.info,
-        )
         keys = KeyRange.parse(contract, config.key_from, config.key_to)
-        try:
-            with source.connect(statement_seconds=config.statement_seconds) as connection:
-                return check_result(reconciler.compare(SourceTable.of(connection, contract), keys))
-        except (SourceUnavailable, NoSuchTable) as error:
-            return dg.AssetCheckResult(
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=f"Nothing was compared. {error}",
-            )
+        return compare_with_source(
+            contract, keys, config, lake=lake, source=source, replication=replication, on_progress=context.log.info
+        )
 
     return reconciliation
+
+
+def compare_with_source(
+    contract: TableContract,
+    keys: "KeyRange",
+    config: ComparisonConfig,
+    *,
+    lake: LakeStorage,
+    source: ReadOnlySource,
+    replication: Replication,
+    on_progress: Progress,
+    every_key: bool = False,
+) -> dg.AssetCheckResult:
+    """The table against its source; a warning where the source cannot be asked.
+
+    Args:
+        contract: the table.
+        keys: that are compared.
+        config: how long it may take.
+        lake: holds the table.
+        source: the database.
+        replication: has to catch up where keys differ.
+        on_progress: takes one line for the operator.
+        every_key: reads every key, and not sums over ranges of them first.
+    """
+    from autocorp_assets.reconciliation.reconcile import Reconciler
+    from autocorp_assets.reconciliation.source_table import NoSuchTable, SourceTable
+
+    reconciler = Reconciler(
+        lake=lake, replication=replication, deadline_seconds=config.deadline_seconds, on_progress=on_progress
+    )
+    try:
+        with source.connect(statement_seconds=config.statement_seconds) as connection:
+            table = SourceTable.of(connection, contract)
+            return check_result(reconciler.compare(table, keys, every_key=every_key))
+    except (SourceUnavailable, NoSuchTable) as error:
+        nothing = "The source was not compared" if every_key else "Nothing was compared"
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description=f"{nothing}. {error}")
 
 
 def check_result(found: "TableReconciliation") -> dg.AssetCheckResult:
