@@ -48,11 +48,14 @@ class TableStatus:
     committed_at: str | None
     watermark: str | None
     """Newest change file that the table has taken in."""
-    pending_files: int
-    lag_seconds: float
-    """Age of the oldest raw file that the table has yet to take in; 0 without one."""
+    pending_files: int | None
+    """None where it cannot be told, for the reason that `problem` says."""
+    lag_seconds: float | None
+    """Age of the oldest raw file that the table has yet to take in; 0 without one, None where it cannot be told."""
     rows_quarantined: int
     checks: LastChecks
+    problem: str | None = None
+    """What keeps the table from being brought up to date, of what its raw files say."""
 
 
 def table_statuses(settings: Settings) -> list[TableStatus]:
@@ -61,33 +64,47 @@ def table_statuses(settings: Settings) -> list[TableStatus]:
     from autocorp_assets.lake.storage import LakeStorage
 
     lake = LakeStorage(settings.lake)
-    plans = lake.pending_plans(TABLES)
+    problems: dict[str, str] = {}
+    plans = lake.pending_plans(TABLES, on_unreadable=problems.__setitem__)
     checks = _last_checks(settings, TABLES.values())
     return [
-        _table_status(lake, contract, pending=[file.path for file in plans[name].files], checks=checks[name])
+        _table_status(
+            lake,
+            contract,
+            pending=[file.path for file in plans[name].files] if name in plans else None,
+            checks=checks[name],
+            problem=problems.get(name),
+        )
         for name, contract in TABLES.items()
     ]
 
 
 def _table_status(
-    lake: LakeStorage, contract: TableContract, *, pending: Sequence[str], checks: LastChecks
+    lake: LakeStorage,
+    contract: TableContract,
+    *,
+    pending: Sequence[str] | None,
+    checks: LastChecks,
+    problem: str | None,
 ) -> TableStatus:
     from autocorp_assets.lake.quarantine import Quarantine
     from autocorp_assets.lake.row_count import row_count
     from autocorp_assets.lake.snapshots import read_snapshot
 
     snapshot = read_snapshot(lake.root, contract)
-    oldest = lake.oldest(pending)
+    oldest = lake.oldest(pending or ())
+    lag = 0.0 if oldest is None else round(max(0.0, (datetime.now(UTC) - oldest).total_seconds()), 1)
     return TableStatus(
         table=contract.name,
         rows=None if snapshot is None else row_count(snapshot.files),
         commit=snapshot.commit if snapshot else None,
         committed_at=snapshot.committed_at.isoformat() if snapshot else None,
         watermark=(snapshot.checkpoint.high_water or None) if snapshot and snapshot.checkpoint else None,
-        pending_files=len(pending),
-        lag_seconds=0.0 if oldest is None else round(max(0.0, (datetime.now(UTC) - oldest).total_seconds()), 1),
+        pending_files=None if pending is None else len(pending),
+        lag_seconds=None if pending is None else lag,
         rows_quarantined=Quarantine(lake, contract).count(),
         checks=checks,
+        problem=problem,
     )
 
 
@@ -103,9 +120,9 @@ def _last_checks(settings: Settings, contracts: Iterable[TableContract]) -> dict
 
 
 def _summary(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> LastChecks:
-    from autocorp_assets.checks.results import last_evaluation
+    from autocorp_assets.checks.results import last_evaluations
 
-    evaluations = [evaluation for key in keys if (evaluation := last_evaluation(instance, key))]
+    evaluations = [last.evaluation for last in last_evaluations(instance, keys).values()]
     failing = [evaluation for evaluation in evaluations if not evaluation.passed]
     return LastChecks(
         passed=len(evaluations) - len(failing),
@@ -128,7 +145,7 @@ def status_command(
     JSON: {"replication": {"running", "should_run", "summary", "silent_seconds", "retained_bytes" (log that the source
     keeps for replication, null when the source is not up), "retained_limit_bytes", "warning"}, "tables": [{"table",
     "rows", "commit", "committed_at", "watermark", "pending_files", "lag_seconds", "rows_quarantined",
-    "checks": {"passed", "failed", "failing"}}]}
+    "checks": {"passed", "failed", "failing"}, "problem" (null, or why pending files and lag cannot be told)}]}
     """
     from autocorp_assets.deployments import source_ports
 
@@ -168,14 +185,16 @@ def _show(replication: ReplicationState, retained: RetainedLog | None, tables: S
             table.table,
             "—" if table.rows is None else f"{table.rows:,}",
             (table.committed_at or "—")[5:16].replace("T", " ") or "—",
-            f"{table.pending_files:,}",
-            f"{table.lag_seconds:.0f} s",
+            "?" if table.pending_files is None else f"{table.pending_files:,}",
+            "?" if table.lag_seconds is None else f"{table.lag_seconds:.0f} s",
             f"{table.rows_quarantined:,}",
             f"{table.checks.passed} passed" + (f", {table.checks.failed} failed" if table.checks.failed else ""),
         )
     console = Console()
     console.print(shown)
     for table in tables:
+        if table.problem:
+            console.print(f"{table.table}: {table.problem}", style="red", markup=False)
         for reason in table.checks.failing:
             console.print(f"{table.table}: {reason}", style="yellow", markup=False)
     kept = "" if retained is None else f"; the source keeps {retained.bytes / 1024**2:,.1f} MiB of log for it"

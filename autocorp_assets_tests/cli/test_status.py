@@ -12,6 +12,7 @@ from autocorp_assets.contracts.raw_format import table_prefix
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
+from autocorp_assets_tests.spark_jobs.raw_zone import RawZone
 
 
 @pytest.fixture
@@ -50,7 +51,23 @@ def test_rows_lag_and_quarantine_come_from_the_files(settings):
     )
     assert tables["auto_parts"].rows_quarantined == 2
     assert (tables["service"].rows, tables["service"].pending_files) == (None, 1)
-    assert 80 < tables["service"].lag_seconds < 600
+    lag = tables["service"].lag_seconds
+    assert lag is not None
+    assert 80 < lag < 600
+
+
+def test_a_receipt_that_cannot_be_read_is_named_and_hides_no_other_table(settings):
+    load(settings.lake_folder, TABLES["service"], [{"serviceid": "S-1"}])
+    RawZone(settings.lake_folder).csv("customers", "20240101", "email\n")
+    (settings.lake_folder / "raw/csv/_receipts/customers/customers-20240101.csv.json").write_text("{half")
+
+    result = CliRunner().invoke(app, ["status", "--json"])
+    tables = {table["table"]: table for table in json.loads(result.stdout)["tables"]}
+
+    assert result.exit_code == 0
+    assert (tables["customers"]["pending_files"], tables["customers"]["lag_seconds"]) == (None, None)
+    assert "customers-20240101.csv.json" in tables["customers"]["problem"]
+    assert (tables["service"]["pending_files"], tables["service"]["problem"]) == (1, None)
 
 
 def test_the_table_fits_a_narrow_terminal(settings):
