@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import dagster as dg
@@ -94,27 +94,12 @@ def definitions(
         ],
         asset_checks=[of_raw, *([*apart, lag_checks(TABLES)] if scheduled_checks else [])],
         sensors=[
-            raw_arrivals_sensor(
-                TABLES,
-                lake=cast("LakeStorage", deployed["lake"]),
-                events=cast("ArrivalEvents | None", deployed.get("arrival_events")),
-                pace=pace_of(settings),
+            *_sensors(settings, deployed, [*own_checks, *apart_keys]),
+            *(
+                [scheduled_checks_sensor([of_raw, *apart]), lag_sensor(TABLES.values(), pace=pace_of(settings))]
+                if scheduled_checks
+                else []
             ),
-            transfer_sensor(FEEDS, transfer=cast("Transfer", deployed["transfer"]), pace=pace_of(settings)),
-            *([ended_transfers_sensor(FEEDS)] if is_aws else []),
-            curated_sensor(),
-            view_sensor(),
-            *([scheduled_checks_sensor([of_raw, *apart])] if scheduled_checks else []),
-            replication_status,
-            freshness_sensor(
-                TABLES.values(), [*own_checks, *apart_keys], ui_url=settings.ui_url, pace=pace_of(settings)
-            ),
-            *([lag_sensor(TABLES.values(), pace=pace_of(settings))] if scheduled_checks else []),
-            # Of a shared instance the runs' processes are on other machines.
-            *([] if settings.shared_dagster_home else [dead_runs]),
-            run_failures_sensor(settings.ui_url),
-            forgetting_sensor(owns_files=not settings.shared_dagster_home),
-            *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
         ],
         jobs=[replay_job(TABLES.values()), rebuild_job(TABLES.values())],
         schedules=[
@@ -126,6 +111,28 @@ def definitions(
         # A process for each step would cost seconds of imports and gain nothing: Spark is a process of its own.
         executor=dg.in_process_executor,
     )
+
+
+def _sensors(
+    settings: Settings, deployed: Mapping[str, object], checks: Sequence[dg.AssetCheckKey]
+) -> list[dg.SensorDefinition]:
+    """Those of every code location; `checks` of curated tables are told again with heartbeats."""
+    pace, is_aws = pace_of(settings), settings.deployment == "aws"
+    events = cast("ArrivalEvents | None", deployed.get("arrival_events"))
+    return [
+        raw_arrivals_sensor(TABLES, lake=cast("LakeStorage", deployed["lake"]), events=events, pace=pace),
+        transfer_sensor(FEEDS, transfer=cast("Transfer", deployed["transfer"]), pace=pace),
+        *([ended_transfers_sensor(FEEDS)] if is_aws else []),
+        curated_sensor(),
+        view_sensor(),
+        replication_status,
+        freshness_sensor(TABLES.values(), checks, ui_url=settings.ui_url, pace=pace),
+        # Of a shared instance the runs' processes are on other machines.
+        *([] if settings.shared_dagster_home else [dead_runs]),
+        run_failures_sensor(settings.ui_url),
+        forgetting_sensor(owns_files=not settings.shared_dagster_home),
+        *([platform_metrics_sensor(TABLES.values()), raw_crawler_sensor(RAW_KEYS)] if is_aws else []),
+    ]
 
 
 def table_verdicts() -> dg.AssetSelection:
