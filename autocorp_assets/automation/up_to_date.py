@@ -1,4 +1,4 @@
-"""The check that a table is up to date: what the lists and the lineage of the UI show of freshness, once it is an error.
+"""The check that a table is up to date: what lists and lineage of the UI show of freshness, once it is an error.
 
 Dagster shows the state of a freshness policy on a table's own page only, and has no place there for a cause. The sensor
 `freshness`, which looks twice a minute, tells of a table when its state changes; the check can also be executed.
