@@ -13,6 +13,7 @@ from autocorp_assets.asset_keys import raw_table_key
 from autocorp_assets.automation.completeness import RAW_SENSOR
 from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RAW_DATABASE
+from autocorp_assets.lake.load_manifests import LoadManifests
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.ports import ArrivalEvents, Arrivals, EventsUnavailable
 from spark_jobs.plan import LoadManifest
@@ -88,7 +89,7 @@ def look(
         else [file for folder in folders for file in lake.change_files_in(folder)]
     )
     new = [file for file in files if file.name > seen.newest or file.modified.timestamp() > seen.modified]
-    known = lake.load_manifests(table) if loads is None else loads
+    known = lake.loads(table) if loads is None else loads
     fresh = [load for load in known if load.generation > seen.generation]
     return News(
         seen=Seen(
@@ -139,11 +140,11 @@ def _look(lake: LakeStorage, where: Mapping[str, Collection[str] | None], cursor
     seen = {table: cursor.seen.get(table, Seen()) for table in where}
     after = min((value.generation for value in seen.values()), default=0)
     news: dict[str, News] = {}
-    unread: list[str] = []
-    loads = lake.loads_by_table(where, after=after, on_unreadable=unread.append) if with_loads else {}
+    manifests = lake.load_manifests(after=after) if with_loads else LoadManifests(contents={}, unreadable={})
+    unread = list(manifests.unreadable.values())
     for table, folders in where.items():
         try:
-            news[table] = look(lake, table, seen[table], folders=folders, loads=loads.get(table, ()))
+            news[table] = look(lake, table, seen[table], folders=folders, loads=manifests.readable_of(table))
         except OSError as error:
             unread.append(f"{table}: {error}")
     return Found(news=news, unread=tuple(unread))

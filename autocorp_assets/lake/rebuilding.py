@@ -41,7 +41,7 @@ class RawOfTable:
     def listed(cls, lake: LakeStorage, contract: TableContract) -> RawOfTable:
         """Lists all of the table's raw."""
         listed_at = datetime.now(UTC)
-        manifests = lake.load_manifests(contract.name)
+        manifests = lake.loads(contract.name)
         found = lake.raw_files(table_prefix(contract.name))
         feed = contract.csv_feed
         changes = (

@@ -144,7 +144,7 @@ def _database_versions(
     import pyarrow as pa
 
     file_system, root = open_file_system(lake.root)
-    loads = lake.load_manifests(contract.name)
+    loads = lake.loads(contract.name)
 
     def versions(file: TableFile) -> list[Version]:
         try:

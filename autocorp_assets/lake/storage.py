@@ -27,6 +27,7 @@ from autocorp_assets.contracts.raw_format import (
 )
 from autocorp_assets.lake.change_sequences import first_sequence
 from autocorp_assets.lake.file_system import open_file_system
+from autocorp_assets.lake.load_manifests import MANIFEST_FIELDS, LoadManifests, generation_of
 from autocorp_assets.lake.snapshots import Head, read_head
 from spark_jobs.checkpoint import Checkpoint
 from spark_jobs.from_nothing import KeptAside
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 DATE_PART_DIGITS = (4, 2, 2)
 """Year, month, day."""
 DATE_PART_NAMES = ("year=", "month=", "day=")
-MANIFEST_FIELDS = ("generation", "start_sequence", "started_at", "tables")
 RECEIPT_FIELDS = ("size", "sha256")
 Content = TypeVar("Content")
+Place = TypeVar("Place")
 READERS = 16
 """Small files read at once."""
 
@@ -108,29 +109,26 @@ class LakeStorage:
         """Change files that lie in this folder itself (relative to the lake's root): one listing."""
         return [file for file in self._list(folder) if CHANGE_FILE.fullmatch(file.name)]
 
-    def load_manifests(self, table: str) -> list[LoadManifest]:
+    def load_manifests(self, *, after: int = 0) -> LoadManifests:
+        """What all manifests say; those up to generation `after` are not read."""
+        contents, unreadable = {}, {}
+        # Their names are their generations, so that none is read for nothing.
+        found = [(generation_of(file.name), file.path) for file in self._list(LOAD_MANIFESTS)]
+        newer = [(generation, path) for generation, path in found if generation is not None and generation > after]
+        for generation, read in _at_once(self._try_manifest, newer):
+            if isinstance(read, str):
+                unreadable[generation] = read
+            else:
+                contents[generation] = read
+        return LoadManifests(contents=contents, unreadable=unreadable)
+
+    def loads(self, table: str) -> list[LoadManifest]:
         """Complete loads that took in the table, oldest first.
 
         Raises:
-            ValueError: a manifest cannot be read.
+            ValueError: a manifest that may concern the table cannot be read.
         """
-        return _manifests_of(table, self._manifests())
-
-    def loads_by_table(
-        self, tables: Iterable[str], *, after: int = 0, on_unreadable: Callable[[str], None] | None = None
-    ) -> dict[str, list[LoadManifest]]:
-        """Complete loads of each table, oldest first; manifests up to generation `after` are not read.
-
-        Args:
-            tables: names.
-            after: the last generation that is of no interest.
-            on_unreadable: told of each manifest that cannot be read, which is then left out.
-
-        Raises:
-            ValueError: a manifest cannot be read, and nobody is to be told.
-        """
-        manifests = self._manifests(after=after, on_unreadable=on_unreadable)
-        return {table: _manifests_of(table, manifests) for table in tables}
+        return self.load_manifests().of(table)
 
     def deliveries(self, feed: str) -> list[Delivery]:
         """The feed's CSV files that are whole: a receipt states the size that the file has.
@@ -197,15 +195,15 @@ class LakeStorage:
                 left out then.
 
         Raises:
-            ValueError: a manifest, which all tables need, cannot be read; or what a table needs, and nobody is told.
+            ValueError: something that a table's plan needs cannot be read, and nobody is told.
         """
-        manifests = self._manifests()
+        manifests = self.load_manifests()
         plans: dict[str, TablePlan] = {}
         for table in tables:
             names = {path.rsplit("/", 1)[-1] for path in again.get(table, ())}
             try:
                 head = read_head(self.root, TABLES[table])
-                plans[table] = self._pending_plan(table, head, _manifests_of(table, manifests), names)
+                plans[table] = self._pending_plan(table, head, manifests.of(table), names)
             except (OSError, ValueError) as error:
                 if on_unreadable is None:
                     raise
@@ -214,7 +212,7 @@ class LakeStorage:
 
     def pending_after(self, table: str, head: Head | None) -> TablePlan:
         """What this version of the table has not taken in of what raw holds now."""
-        return self._pending_plan(table, head, self.load_manifests(table), ())
+        return self._pending_plan(table, head, self.loads(table), ())
 
     def _pending_plan(
         self, table: str, head: Head | None, manifests: list[LoadManifest], again: Collection[str]
@@ -262,20 +260,13 @@ class LakeStorage:
         found = {file.name: first_sequence(file_system, f"{root}/{table_prefix(table)}/{file.path}") for file in files}
         return {name: sequence for name, sequence in found.items() if sequence is not None}
 
-    def _manifests(self, *, after: int = 0, on_unreadable: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
-        def read(path: str) -> dict[str, Any] | None:
-            try:
-                return self._read_json(path, fields=MANIFEST_FIELDS)
-            except (OSError, ValueError) as error:
-                if on_unreadable is None:
-                    raise
-                on_unreadable(str(error))
-                return None
-
-        # Their names are their generations, so that none is read for nothing.
-        files = [file for file in self._list(LOAD_MANIFESTS) if file.name.endswith(".json")]
-        newer = sorted(file.path for file in files if file.name > f"{after:06d}.json")
-        return [manifest for manifest in _at_once(read, newer) if manifest is not None]
+    def _try_manifest(self, found: tuple[int, str]) -> tuple[int, dict[str, Any] | str]:
+        """By its generation, or what is wrong with it."""
+        generation, path = found
+        try:
+            return generation, self._read_json(path, fields=MANIFEST_FIELDS)
+        except (OSError, ValueError) as error:
+            return generation, str(error)
 
     def _read_all(self, paths: Sequence[str], *, fields: tuple[str, ...]) -> list[dict[str, Any]]:
         return _at_once(lambda path: self._read_json(path, fields=fields), paths)
@@ -323,8 +314,8 @@ class LakeStorage:
         return entry.path[len(self._place[1]) + 1 :]
 
 
-def _at_once(read: Callable[[str], Content], paths: Sequence[str]) -> list[Content]:
-    """In the order of the paths; in S3 each costs a round trip, so that many are read at once."""
+def _at_once(read: Callable[[Place], Content], paths: Sequence[Place]) -> list[Content]:
+    """In the order of the places; in S3 each costs a round trip, so that many are read at once."""
     if len(paths) < 2:
         return [read(path) for path in paths]
     with ThreadPoolExecutor(READERS) as pool:
@@ -354,17 +345,3 @@ def _date_with(date: str, folder: str) -> str:
         return date
     digits = folder.removeprefix(DATE_PART_NAMES[level])
     return date + digits if digits.isdecimal() and len(digits) == DATE_PART_DIGITS[level] else date
-
-
-def _manifests_of(table: str, manifests: Iterable[dict[str, Any]]) -> list[LoadManifest]:
-    return [
-        LoadManifest(
-            generation=manifest["generation"],
-            start_sequence=manifest["start_sequence"],
-            started_at=datetime.fromisoformat(manifest["started_at"]),
-            files=tuple(manifest["tables"][table]["files"]),
-            rows=manifest["tables"][table]["rows"],
-        )
-        for manifest in manifests
-        if table in manifest["tables"]
-    ]

@@ -39,7 +39,7 @@ def table_files(lake: LakeStorage, contract: TableContract) -> list[TableFile]:
 
 def _table_files(lake: LakeStorage, contract: TableContract) -> Iterator[TableFile]:
     prefix = table_prefix(contract.name)
-    loads = {f"{prefix}/{name}": load for load in lake.load_manifests(contract.name) for name in load.files}
+    loads = {f"{prefix}/{name}": load for load in lake.loads(contract.name) for name in load.files}
     for file in lake.raw_files(prefix):
         if CHANGE_FILE.fullmatch(file.name):
             yield TableFile(path=file.path, kind=FileKind.CHANGE, day=file.name[:8])

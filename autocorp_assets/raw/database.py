@@ -73,7 +73,7 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
 def describe_raw_table(lake: LakeStorage, table: str) -> dict[str, dg.MetadataValue]:
     """What lies in raw of a table: files, bytes, rows of the newest complete load, where."""
     files = lake.raw_files(table_prefix(table))
-    newest_load = max(lake.load_manifests(table), key=lambda load: load.generation, default=None)
+    newest_load = max(lake.loads(table), key=lambda load: load.generation, default=None)
     return {
         "files": dg.MetadataValue.int(len(files)),
         "bytes": dg.MetadataValue.int(sum(file.size for file in files)),

@@ -65,7 +65,7 @@ def quarantined_keys(
     Raises:
         RawFileNotReadable: a change file cannot be read.
     """
-    loads = lake.load_manifests(contract.name)
+    loads = lake.loads(contract.name)
     last: dict[Key, _Kept] = {}
     for key, kept in _kept_out(lake, contract, keys, loads):
         last[key] = max(last.get(key, kept), kept, key=lambda one: one.order)

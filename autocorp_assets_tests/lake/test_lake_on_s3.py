@@ -103,8 +103,8 @@ LISTINGS: dict[str, Callable[[LakeStorage], object]] = {
     "changes of a later month": lambda lake: [file.path for file in lake.change_files("auto_parts", "20241130")],
     "changes of a folder": lambda lake: timeless(lake.change_files_in(f"{table_prefix('auto_parts')}/2024/11/22")),
     "nothing": lambda lake: (lake.change_files("service"), lake.change_files("service", "20241121")),
-    "loads": lambda lake: lake.load_manifests("auto_parts"),
-    "loads by table": lambda lake: lake.loads_by_table(TABLES),
+    "loads": lambda lake: lake.loads("auto_parts"),
+    "manifests": lambda lake: lake.load_manifests(),
     "deliveries": lambda lake: lake.deliveries("customers"),
     "first bytes": lambda lake: lake.first_bytes(f"{feed_prefix('customers')}/customers-20241123.csv", 7),
 }

@@ -81,7 +81,7 @@ def test_folders_before_the_day_asked_for_are_left_out(lake: LakeStorage, form: 
 def test_what_does_not_exist_is_empty(lake: LakeStorage):
     assert lake.change_files("service") == []
     assert lake.change_files("service", "20241121") == []
-    assert lake.load_manifests("service") == []
+    assert lake.loads("service") == []
     assert lake.deliveries("customers") == []
     assert lake.raw_files(table_prefix("service")) == []
 
@@ -106,19 +106,32 @@ def test_manifests_are_those_that_name_the_table_in_order(lake: LakeStorage):
     put_manifest(lake, 2, service=["LOAD00000003.parquet"])
     put_manifest(lake, 1, service=["LOAD00000001.parquet"], auto_parts=[])
     put(lake, f"{LOAD_MANIFESTS}/.000003.json.part", "{")
-    assert [(m.generation, m.files) for m in lake.load_manifests("service")] == [
+    assert [(m.generation, m.files) for m in lake.loads("service")] == [
         (1, ("LOAD00000001.parquet",)),
         (2, ("LOAD00000003.parquet",)),
     ]
-    (empty,) = lake.load_manifests("auto_parts")
+    (empty,) = lake.loads("auto_parts")
     assert empty.files == ()
     assert empty.started_at == datetime(2024, 11, 21, 10, tzinfo=UTC)
 
 
-def test_a_manifest_that_is_not_whole_is_named(lake: LakeStorage):
+def test_a_manifest_that_is_not_whole_is_named_with_both_ways_out(lake: LakeStorage):
     put(lake, f"{LOAD_MANIFESTS}/000001.json", '{"generation": 1')
-    with pytest.raises(ValueError, match=r"_load/000001\.json is not a whole JSON object"):
-        lake.load_manifests("service")
+    with pytest.raises(ValueError, match=r"_load/000001\.json is not a whole JSON object.*autocorp reload service"):
+        lake.loads("service")
+
+
+def test_a_manifest_that_is_not_whole_stops_only_tables_that_no_later_load_has_taken_in(lake: LakeStorage):
+    put_manifest(lake, 1, service=["LOAD00000001.parquet"], auto_parts=["LOAD00000001.parquet"])
+    put(lake, f"{LOAD_MANIFESTS}/000002.json", '{"generation": 2')
+    put_manifest(lake, 3, service=["LOAD00000002.parquet"])
+    problems: dict[str, str] = {}
+
+    plans = lake.pending_plans(["auto_parts", "service"], on_unreadable=problems.__setitem__)
+
+    assert [file.name for file in plans["service"].files] == ["LOAD00000001.parquet", "LOAD00000002.parquet"]
+    assert list(problems) == ["auto_parts"]
+    assert "000002.json" in problems["auto_parts"]
 
 
 def test_a_delivery_shows_once_its_receipt_states_its_size(lake: LakeStorage):

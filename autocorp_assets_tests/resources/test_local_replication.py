@@ -70,7 +70,7 @@ def test_anothers_database_is_replicated_through_its_connection_string(database,
 
     LocalReplication(settings=settings).catch_up(deadline_seconds=60, on_progress=print)
 
-    assert {load.rows for load in LakeStorage(settings.lake_folder).load_manifests("sales_order")} == {1000}
+    assert {load.rows for load in LakeStorage(settings.lake_folder).loads("sales_order")} == {1000}
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT slot_name FROM pg_replication_slots").fetchall() == [("of_this_test",)]
 
@@ -157,7 +157,7 @@ def test_a_reload_is_served_with_a_running_replicator_and_without(database, monk
 
     assert refused.keys() == {"service_parts"}
     assert "the source has no table public.service_parts" in refused["service_parts"]
-    assert [load.generation for load in LakeStorage(settings.lake_folder).load_manifests("customers")] == [1, 2, 3]
+    assert [load.generation for load in LakeStorage(settings.lake_folder).loads("customers")] == [1, 2, 3]
 
 
 def test_a_reload_that_takes_too_long_is_kept_and_says_so(database, monkeypatch, tmp_path):
@@ -173,4 +173,4 @@ def test_a_reload_that_takes_too_long_is_kept_and_says_so(database, monkeypatch,
             replication.reload(["customers"], deadline_seconds=1, on_progress=print)
     replication.catch_up(deadline_seconds=60, on_progress=print)
 
-    assert [load.generation for load in LakeStorage(Settings().lake).load_manifests("customers")] == [1, 2]
+    assert [load.generation for load in LakeStorage(Settings().lake).loads("customers")] == [1, 2]

@@ -131,9 +131,11 @@ class CatchUp:
         waiting = []
         for name in tables:
             one = self._statistics.get(name)
-            if name in self.refused or (one is not None and self._is_done(one) and name not in recorded.waiting):
+            untold = name in recorded.waiting or name in recorded.unreadable
+            if name in self.refused or (one is not None and self._is_done(one) and not untold):
                 continue
-            if (reason := self._hopeless(task, name, one)) is not None:
+            reason = recorded.unreadable.get(name) or self._hopeless(task, name, one)
+            if reason is not None:
                 self.refused[name] = reason
                 self._on_progress(f"{name}: {reason}")
                 continue

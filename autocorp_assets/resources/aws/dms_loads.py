@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from autocorp_assets.contracts.raw_format import LOAD_FILE, LOAD_MANIFESTS, RAW_DATABASE, SEQUENCE_DIGITS, table_prefix
+from autocorp_assets.contracts.raw_format import LOAD_FILE, LOAD_MANIFESTS, SEQUENCE_DIGITS, table_prefix
 from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client, explain
@@ -54,6 +54,8 @@ class Recorded:
     """Whose loads are in a manifest since."""
     waiting: Mapping[str, str] = field(default_factory=dict)
     """By table, why its complete load is in none yet."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """By table, which of its LOAD files cannot be read, why, and what to do."""
 
 
 def files_of_load(files: Iterable[LoadFile], *, load: LoadTime, rows: int) -> tuple[str, ...] | None:
@@ -104,24 +106,34 @@ class LoadRecorder:
                     return Recorded()
                 generation = 1 + self._read_manifests(min(load.end for _, load in new.values()))
                 new = self._new(complete)
-                found = {name: self._files(name, one, load) for name, (one, load) in new.items()}
+                found, unreadable = self._find(new)
                 waiting = {name: files for name, files in found.items() if isinstance(files, str)}
                 ready = {name: (*new[name], files) for name, files in found.items() if not isinstance(files, str)}
                 if not ready or self._write(generation, ready):
-                    return Recorded(tables=tuple(ready), waiting=waiting)
+                    return Recorded(tables=tuple(ready), waiting=waiting, unreadable=unreadable)
         except (ClientError, BotoCoreError) as error:
             message = f"load manifests below {self.lake}/{LOAD_MANIFESTS}: {explain(error)}"
-            raise ReplicationError(message) from error
-        except (OSError, ValueError, KeyError) as error:
-            message = (
-                f"load manifests and LOAD files below {self.lake}/{RAW_DATABASE} cannot be read ({error}): restore the "
-                "object from its former version, or reload the table"
-            )
             raise ReplicationError(message) from error
         return Recorded(waiting=dict.fromkeys(self._new(complete), "others write manifests at the same time"))
 
     def _new(self, complete: Mapping[str, tuple[TableStatistics, LoadTime]]) -> dict[str, tuple[Any, LoadTime]]:
         return {name: (one, load) for name, (one, load) in complete.items() if (name, load) not in self._recorded}
+
+    def _find(
+        self, new: Mapping[str, tuple[TableStatistics, LoadTime]]
+    ) -> tuple[dict[str, tuple[str, ...] | str], dict[str, str]]:
+        """By table, its load's files or why they cannot be told yet; and of which they cannot be read."""
+        found: dict[str, tuple[str, ...] | str] = {}
+        unreadable: dict[str, str] = {}
+        for name, (statistics, load) in new.items():
+            try:
+                found[name] = self._files(name, statistics, load)
+            except (OSError, ValueError) as error:
+                unreadable[name] = (
+                    f"a LOAD file below {self.lake}/{table_prefix(name)} cannot be read ({error}): restore the object "
+                    f"from its former version, or `autocorp reload {name}`"
+                )
+        return found, unreadable
 
     def _files(self, table: str, statistics: TableStatistics, load: LoadTime) -> tuple[str, ...] | str:
         """Names of the load's files, or why they cannot be told yet."""
@@ -141,8 +153,11 @@ class LoadRecorder:
         for file in LakeStorage(self.lake).raw_files(table_prefix(table), since_day=ROOT_ONLY):
             if not LOAD_FILE.fullmatch(file.name) or file.modified < load.start - CLOCK_SLACK:
                 continue
-            with file_system.open_input_file(f"{root}/{file.path}") as stream, ParquetFile(stream) as parquet:
-                rows = parquet.metadata.num_rows
+            try:
+                with file_system.open_input_file(f"{root}/{file.path}") as stream, ParquetFile(stream) as parquet:
+                    rows = parquet.metadata.num_rows
+            except ValueError as error:  # pyarrow's words do not name the file
+                raise ValueError(f"{file.name}: {error}") from error
             found.append(LoadFile(name=file.name, modified=file.modified, rows=rows))
         return found
 
@@ -159,9 +174,14 @@ class LoadRecorder:
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         numbers = {int(name): key for key in keys if (name := key.removeprefix(prefix)[:-5]).isdecimal()}
         for _, key in sorted(numbers.items(), reverse=True):
-            content = json.loads(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-            self._remember(content.get(LOADS, {}))
-            if datetime.fromisoformat(content["completed_at"]) < since:
+            body = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            try:
+                content = json.loads(body)
+                completed = datetime.fromisoformat(content["completed_at"])
+                self._remember(content.get(LOADS, {}))
+            except (ValueError, KeyError):
+                continue  # its loads are recorded once more, which makes it dispensable
+            if completed < since:
                 break
         return max(numbers, default=0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -53,7 +54,7 @@ def catch_up(replication: DmsReplication, told: list[str] | None = None, *, dead
 
 
 def manifests(table: str) -> list[tuple[int, int, tuple[str, ...]]]:
-    return [(load.generation, load.rows, load.files) for load in LakeStorage(LAKE).load_manifests(table)]
+    return [(load.generation, load.rows, load.files) for load in LakeStorage(LAKE).loads(table)]
 
 
 def stop(task: Task, reason: str, message: str | None = None, *, status: str = "stopped") -> None:
@@ -95,7 +96,7 @@ def test_statistics_are_read_to_their_last_page(aws, task, replication):
 def test_changes_since_a_quarter_of_an_hour_before_the_load_count_as_newer(task, replication):
     catch_up(replication)
 
-    (load,) = LakeStorage(LAKE).load_manifests("service")
+    (load,) = LakeStorage(LAKE).loads("service")
     begun = task.tables["service"].started
     assert begun is not None
     assert re.fullmatch(r"\d{16}0{19}", load.start_sequence)
@@ -430,11 +431,29 @@ def test_the_sensor_resumes_and_says_the_lag_with_few_requests(aws, task, replic
     assert sum(aws.faults.requests.values()) == 3, aws.faults.requests
 
 
-def test_a_manifest_that_cannot_be_read_is_named_with_what_to_do(task, replication):
+def test_loads_of_a_manifest_that_cannot_be_read_are_recorded_once_more(task, replication):
     client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=b"{")
 
-    with pytest.raises(ReplicationError, match=r"load manifests.*cannot be read.*restore the object"):
-        catch_up(replication)
+    catch_up(replication)
+
+    lake = LakeStorage(LAKE)
+    assert all([load.generation for load in lake.loads(table)] == [2] for table in TABLES)
+
+
+def test_a_load_file_that_cannot_be_read_refuses_its_table_alone_with_what_to_do(task, replication):
+    catch_up(replication)
+    (path,) = (file.path for file in LakeStorage(LAKE).raw_files("raw/database/service") if "LOAD" in file.name)
+    client("s3").delete_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json")
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key=f"lake/{path}", Body=b"not Parquet")
+
+    caught_up = catch_up(replace(replication, poll_seconds=0.02))
+
+    assert caught_up.refused.keys() == {"service"}
+    assert re.search(
+        r"LOAD00000001\.parquet: .*from its former version, or `autocorp reload service`", caught_up.refused["service"]
+    )
+    assert LakeStorage(LAKE).loads("service") == []
+    assert len(LakeStorage(LAKE).loads("customers")) == 1
 
 
 def test_a_reload_of_a_table_that_dms_does_not_know_refuses_only_that(task, replication):
