@@ -11,7 +11,7 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.checks.file_sizes import LARGE_BYTES, MIB, NEEDLESS_LIMIT, SMALL_BYTES, file_sizes
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.checks.results import as_result, last_evaluations, rules_result, told_again
-from autocorp_assets.contracts.model import LakeFormat, TableContract
+from autocorp_assets.contracts.model import CsvFeed, LakeFormat, TableContract
 from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
@@ -47,77 +47,94 @@ def check_specs(contract: TableContract) -> list[dg.AssetCheckSpec]:
 
 
 def _meanings(contract: TableContract) -> dict[str, CheckMeaning]:
-    table, feed = contract.name, contract.csv_feed
+    meanings = {
+        RULES: _meaning_of_rules(contract),
+        ACCOUNTING: _meaning_of_accounting(contract),
+        COLUMNS_NAMED: _meaning_of_columns_named(contract),
+        FILE_SIZES: _meaning_of_file_sizes(contract),
+    }
+    if feed := contract.csv_feed:
+        meanings[FILES_ACCEPTED] = _meaning_of_files_accepted(feed)
+    return meanings
+
+
+def _meaning_of_rules(contract: TableContract) -> CheckMeaning:
     csv_row = (
         " A CSV row that does should be in quarantine: if one is here, job and contract disagree, which is a defect of "
         "the platform."
     )
-    meanings = {
-        RULES: CheckMeaning(
-            title="The rows keep the table's rules",
-            answers=Question.CORRECT,
-            runs=Occasion.EACH_CURATION,
-            severity=ERROR,
-            means=(
-                "The rows that the run changed have the contract's types and keep its rules. A database row that "
-                f"breaks one mirrors the source and stays.{csv_row if feed else ''}"
-            ),
-            what_to_do=(
-                f"Correct the rows in the source: the result's sample names them, and `autocorp trace {table} KEY` "
-                "tells where one comes from. The next change of the row is judged anew."
-            ),
+    return CheckMeaning(
+        title="The rows keep the table's rules",
+        answers=Question.CORRECT,
+        runs=Occasion.EACH_CURATION,
+        severity=ERROR,
+        means=(
+            "The rows that the run changed have the contract's types and keep its rules. A database row that "
+            f"breaks one mirrors the source and stays.{csv_row if contract.csv_feed else ''}"
         ),
-        ACCOUNTING: CheckMeaning(
-            title="Every row that was read is accounted for",
-            answers=Question.COMPLETE,
-            runs=Occasion.EACH_CURATION,
-            severity=ERROR,
-            means=(
-                f"For each raw file of the run, rows read = {' + '.join(OUTCOMES)}. If not, rows were lost or doubled."
-            ),
-            what_to_do=(
-                f"Keep the lake as it is, look at the job's log, and compare by `autocorp reconcile {table}`. "
-                f"`autocorp replay {table} --file F` has a file judged again."
-            ),
+        what_to_do=(
+            f"Correct the rows in the source: the result's sample names them, and `autocorp trace {contract.name} KEY` "
+            "tells where one comes from. The next change of the row is judged anew."
         ),
-        COLUMNS_NAMED: CheckMeaning(
-            title="The contract names every column",
-            answers=Question.CORRECT,
-            runs=Occasion.EACH_CURATION,
-            severity=WARNING,
-            means=(
-                "A column that the contract does not name was added in the source: its values are in "
-                f"`autocorp_lake.{table}`, and not in `autocorp.{table}`."
-            ),
-            what_to_do=f"Name it in `autocorp_assets/contracts/{table}.py`, or drop it in the source.",
+    )
+
+
+def _meaning_of_accounting(contract: TableContract) -> CheckMeaning:
+    return CheckMeaning(
+        title="Every row that was read is accounted for",
+        answers=Question.COMPLETE,
+        runs=Occasion.EACH_CURATION,
+        severity=ERROR,
+        means=(f"For each raw file of the run, rows read = {' + '.join(OUTCOMES)}. If not, rows were lost or doubled."),
+        what_to_do=(
+            f"Keep the lake as it is, look at the job's log, and compare by `autocorp reconcile {contract.name}`. "
+            f"`autocorp replay {contract.name} --file F` has a file judged again."
         ),
-        FILE_SIZES: CheckMeaning(
-            title="The table's files are neither too many nor too large",
-            answers=Question.FIT,
-            runs=Occasion.EACH_CURATION,
-            severity=WARNING,
-            means=(
-                f"Beyond {NEEDLESS_LIMIT} needless small files (below {SMALL_BYTES // MIB} MiB, and not the only one "
-                "of their folder) queries become slow and S3 dear; a file above "
-                f"{LARGE_BYTES // MIB:,} MiB makes each small change slow. No row is wrong."
-            ),
-            what_to_do=(
-                "Nothing tonight. Have the table compacted "
-                f"({'clustering' if contract.format is LakeFormat.HUDI else 'OPTIMIZE'}), or rebuild it from raw as "
-                "the runbook says."
-            ),
+    )
+
+
+def _meaning_of_columns_named(contract: TableContract) -> CheckMeaning:
+    return CheckMeaning(
+        title="The contract names every column",
+        answers=Question.CORRECT,
+        runs=Occasion.EACH_CURATION,
+        severity=WARNING,
+        means=(
+            "A column that the contract does not name was added in the source: its values are in "
+            f"`autocorp_lake.{contract.name}`, and not in `autocorp.{contract.name}`."
         ),
-    }
-    if feed:
-        meanings[FILES_ACCEPTED] = CheckMeaning(
-            title="No delivered file is refused",
-            answers=Question.COMPLETE,
-            runs=Occasion.EACH_CURATION,
-            severity=ERROR,
-            means=f"A delivery of feed `{feed.name}` that is refused as a whole has brought none of its rows.",
-            what_to_do="Correct the file as its reason says, and deliver it again under the same name.",
-        )
-    return meanings
+        what_to_do=f"Name it in `autocorp_assets/contracts/{contract.name}.py`, or drop it in the source.",
+    )
+
+
+def _meaning_of_file_sizes(contract: TableContract) -> CheckMeaning:
+    return CheckMeaning(
+        title="The table's files are neither too many nor too large",
+        answers=Question.FIT,
+        runs=Occasion.EACH_CURATION,
+        severity=WARNING,
+        means=(
+            f"Beyond {NEEDLESS_LIMIT} needless small files (below {SMALL_BYTES // MIB} MiB, and not the only one "
+            "of their folder) queries become slow and S3 dear; a file above "
+            f"{LARGE_BYTES // MIB:,} MiB makes each small change slow. No row is wrong."
+        ),
+        what_to_do=(
+            "Nothing tonight. Have the table compacted "
+            f"({'clustering' if contract.format is LakeFormat.HUDI else 'OPTIMIZE'}), or rebuild it from raw as "
+            "the runbook says."
+        ),
+    )
+
+
+def _meaning_of_files_accepted(feed: CsvFeed) -> CheckMeaning:
+    return CheckMeaning(
+        title="No delivered file is refused",
+        answers=Question.COMPLETE,
+        runs=Occasion.EACH_CURATION,
+        severity=ERROR,
+        means=f"A delivery of feed `{feed.name}` that is refused as a whole has brought none of its rows.",
+        what_to_do="Correct the file as its reason says, and deliver it again under the same name.",
+    )
 
 
 def check_table(
