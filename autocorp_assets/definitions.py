@@ -56,7 +56,8 @@ from autocorp_assets.views.assets import view_assets
 
 if TYPE_CHECKING:
     from autocorp_assets.lake.storage import LakeStorage
-    from autocorp_assets.resources.ports import ArrivalEvents, Transfer
+    from autocorp_assets.resources.ports.arrival_events import ArrivalEvents
+    from autocorp_assets.resources.ports.transfer import Transfer
 
 RAW_KEYS = [*map(raw_table_key, TABLES), *map(raw_feed_key, FEEDS)]
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from autocorp_assets.resources.ports import Alerts
+from autocorp_assets.resources.ports.alerts import Alerts
 
 WATCH_SECONDS = 30
 FAILED_SUBJECT = "AutoCorp: {named} failed (run {run})"

@@ -15,7 +15,7 @@ from autocorp_assets.automation.pace import LOCAL, Pace
 from autocorp_assets.contracts.raw_format import CHANGE_FILE, LOAD_MANIFESTS, RAW_DATABASE
 from autocorp_assets.lake.load_manifests import LoadManifests
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import ArrivalEvents, Arrivals, EventsUnavailable
+from autocorp_assets.resources.ports.arrival_events import ArrivalEvents, Arrivals, EventsUnavailable
 from spark_jobs.plan import LoadManifest
 
 QUIET = "no new raw file: the source is quiet, or see sensor `replication_status`"

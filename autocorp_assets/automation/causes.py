@@ -11,7 +11,7 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.automation.alerts import step_cause
 from autocorp_assets.automation.completeness import RAW_SENSOR, TableRecord, heard_until
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import ReplicationState
+from autocorp_assets.resources.ports.replication import ReplicationState
 
 RUNS_READ = 50
 """Among which a run of the tables is looked for."""

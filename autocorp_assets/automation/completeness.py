@@ -15,7 +15,7 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.contracts.model import ServiceLevel, TableContract
-from autocorp_assets.resources.ports import Replication, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.replication import Replication, ReplicationError, ReplicationState
 
 RAW_SENSOR = "raw_arrivals"
 GOOD_TICKS = [TickStatus.SKIPPED, TickStatus.SUCCESS]

@@ -29,7 +29,8 @@ from autocorp_assets.automation.staleness import Decision, Memory, Standing, age
 from autocorp_assets.automation.up_to_date import Moment, changed_verdicts
 from autocorp_assets.checks.results import report_result, told_without_a_run
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.resources.ports import Alerts, Replication, ReplicationState
+from autocorp_assets.resources.ports.alerts import Alerts
+from autocorp_assets.resources.ports.replication import Replication, ReplicationState
 
 HEARTBEAT_AFTER = timedelta(minutes=8)
 """With a tick it comes before the warning, at ten minutes; 180 a day of some 4 KB for a table without changes."""

@@ -16,7 +16,7 @@ from autocorp_assets.checks.lag import look_at_lag
 from autocorp_assets.checks.raw import raw_check_specs
 from autocorp_assets.checks.results import report_result, told_without_a_run
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.resources.ports import Replication
+from autocorp_assets.resources.ports.replication import Replication
 
 TOLD_AGAIN_AFTER = timedelta(minutes=15)
 """A result that has not changed: often enough for a plot of the lag, and some 700 events a day over all tables."""

@@ -11,7 +11,8 @@ from autocorp_assets.automation.completeness import heard_until, read_record, wa
 from autocorp_assets.checks.reconciliation import RECONCILIATION
 from autocorp_assets.checks.results import last_evaluation
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.resources.ports import Measurement, Metrics, Replication, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.metrics import Measurement, Metrics
+from autocorp_assets.resources.ports.replication import Replication, ReplicationError, ReplicationState
 
 TICK_SECONDS = 5 * 60
 MOST_MATERIALIZATIONS = 1000

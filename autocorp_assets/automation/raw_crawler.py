@@ -8,7 +8,8 @@ from typing import Self
 
 import dagster as dg
 
-from autocorp_assets.resources.ports import Alerts, Crawler, CrawlerError
+from autocorp_assets.resources.ports.alerts import Alerts
+from autocorp_assets.resources.ports.crawler import Crawler, CrawlerError
 
 TICK_SECONDS = 15 * 60
 LEAST_SECONDS = 6 * 3600

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
-from autocorp_assets.resources.ports import ReplicationState
+from autocorp_assets.resources.ports.replication import ReplicationState
 
 CEILING = 5
 WINDOW_SECONDS = 3600.0

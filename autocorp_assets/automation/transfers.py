@@ -11,7 +11,7 @@ import dagster as dg
 
 from autocorp_assets.asset_keys import raw_feed_key
 from autocorp_assets.automation.pace import LOCAL, Pace
-from autocorp_assets.resources.ports import EndedTransfer, Transfer, TransferFailed
+from autocorp_assets.resources.ports.transfer import EndedTransfer, Transfer, TransferFailed
 
 AGAIN_SECONDS = 600
 """How long after a failed transfer the same content is tried again."""

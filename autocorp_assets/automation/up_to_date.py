@@ -23,7 +23,7 @@ from autocorp_assets.automation.staleness import Standing, age_text
 from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.checks.results import last_evaluations
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.resources.ports import Replication, ReplicationState
+from autocorp_assets.resources.ports.replication import Replication, ReplicationState
 
 UP_TO_DATE = "up_to_date"
 

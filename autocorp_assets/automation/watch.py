@@ -8,7 +8,13 @@ import dagster as dg
 
 from autocorp_assets.automation.dead_runs import fail_dead_runs
 from autocorp_assets.automation.recovery import OVER_SUBJECT, History, decide
-from autocorp_assets.resources.ports import Alerts, ManagedReplication, Replication, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.alerts import Alerts
+from autocorp_assets.resources.ports.replication import (
+    ManagedReplication,
+    Replication,
+    ReplicationError,
+    ReplicationState,
+)
 
 WATCH_SECONDS = 30
 

@@ -15,7 +15,7 @@ from autocorp_assets.contracts.model import LakeFormat, TableContract
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
-from autocorp_assets.resources.ports import Catalog, CatalogError, CatalogTable
+from autocorp_assets.resources.ports.catalog import Catalog, CatalogError, CatalogTable
 
 CATALOG = "catalog"
 SAMPLE = 20

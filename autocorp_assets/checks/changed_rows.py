@@ -14,7 +14,7 @@ from autocorp_assets.lake.snapshots import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from autocorp_assets.resources.ports import Query
+    from autocorp_assets.resources.ports.query import Query
 
 ROW_LIMIT = 200_000
 """Changed rows that one run judges: more would hold up a first load by seconds for no new insight."""

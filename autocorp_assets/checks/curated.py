@@ -16,7 +16,7 @@ from autocorp_assets.record_tables import records_table
 
 if TYPE_CHECKING:
     from autocorp_assets.lake.snapshots import Snapshot
-    from autocorp_assets.resources.ports import Query
+    from autocorp_assets.resources.ports.query import Query
 
 RULES = "rules"
 ACCOUNTING = "rows_accounted"

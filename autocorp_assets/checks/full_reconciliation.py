@@ -11,7 +11,8 @@ from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasio
 from autocorp_assets.checks.reconciliation import ComparisonConfig, compare_with_source, keys_sample
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import ReadOnlySource, Replication
+from autocorp_assets.resources.ports.replication import Replication
+from autocorp_assets.resources.ports.source import ReadOnlySource
 
 if TYPE_CHECKING:
     from autocorp_assets.reconciliation.findings import ExportReconciliation

@@ -10,7 +10,7 @@ from autocorp_assets.asset_keys import raw_table_key
 from autocorp_assets.automation.completeness import heard_until
 from autocorp_assets.checks.meaning import WARNING, CheckMeaning, Occasion, Question
 from autocorp_assets.contracts.model import TableContract
-from autocorp_assets.resources.ports import Replication, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.replication import Replication, ReplicationError, ReplicationState
 
 LAG = "lag"
 

@@ -12,7 +12,9 @@ from autocorp_assets.checks.meaning import ERROR, WARNING, CheckMeaning, Occasio
 from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.record_tables import records_table
-from autocorp_assets.resources.ports import Progress, ReadOnlySource, Replication, SourceUnavailable
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.replication import Replication
+from autocorp_assets.resources.ports.source import ReadOnlySource, SourceUnavailable
 
 if TYPE_CHECKING:
     from autocorp_assets.reconciliation.findings import Finding, TableReconciliation

@@ -13,7 +13,7 @@ from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
     from autocorp_assets.reconciliation.findings import Comparison, ExportReconciliation, Finding, TableReconciliation
-    from autocorp_assets.resources.ports import Progress
+    from autocorp_assets.resources.ports.progress import Progress
 
 app = typer.Typer()
 EXAMPLES = """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from autocorp_assets.report.model import Report
-    from autocorp_assets.resources.ports import ReplicationState
+    from autocorp_assets.resources.ports.replication import ReplicationState
 
 app = typer.Typer()
 STDOUT = "-"
@@ -93,7 +93,7 @@ def collect_report(settings: Settings, *, now: datetime, days: int) -> Report:
 def _replication(settings: Settings) -> ReplicationState | None:
     """How it stands; None where the deployment has nothing that tells, and the reason where it cannot be asked."""
     from autocorp_assets.deployments import deployment_resources
-    from autocorp_assets.resources.ports import ReplicationError, ReplicationState
+    from autocorp_assets.resources.ports.replication import ReplicationError, ReplicationState
 
     replication = deployment_resources(settings).get("replication")
     try:

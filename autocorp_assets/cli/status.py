@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from autocorp_assets.contracts.model import TableContract
     from autocorp_assets.lake.storage import LakeStorage
-    from autocorp_assets.resources.ports import ReplicationState, RetainedLog
+    from autocorp_assets.resources.ports.replication import ReplicationState
+    from autocorp_assets.resources.ports.source import RetainedLog
 
 app = typer.Typer()
 EXAMPLES = """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from autocorp_assets.asset_keys import curated_key
-from autocorp_assets.resources.ports import JobOutcome
+from autocorp_assets.resources.ports.job_runner import JobOutcome
 from spark_jobs.plan import TablePlan
 
 

@@ -26,15 +26,10 @@ from autocorp_assets.curated.metadata import (
 )
 from autocorp_assets.lake.snapshots import Snapshot, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import (
-    Catalog,
-    CatalogError,
-    JobOutcome,
-    Query,
-    Replication,
-    ReplicationError,
-    ReplicationState,
-)
+from autocorp_assets.resources.ports.catalog import Catalog, CatalogError
+from autocorp_assets.resources.ports.job_runner import JobOutcome
+from autocorp_assets.resources.ports.query import Query
+from autocorp_assets.resources.ports.replication import Replication, ReplicationError, ReplicationState
 from spark_jobs.plan import TablePlan
 
 Results = Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetCheckEvaluation]

@@ -14,7 +14,10 @@ from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.lake.rebuilding import RebuildError, plan_rebuild
 from autocorp_assets.lake.selection import Selection, SelectionError, describe_selected, selected_files
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import Catalog, JobRunner, Query, Replication
+from autocorp_assets.resources.ports.catalog import Catalog
+from autocorp_assets.resources.ports.job_runner import JobRunner
+from autocorp_assets.resources.ports.query import Query
+from autocorp_assets.resources.ports.replication import Replication
 from spark_jobs.plan import TablePlan
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autocorp_assets.resources.ports import ReadOnlySource, Replication
+    from autocorp_assets.resources.ports.replication import Replication
+    from autocorp_assets.resources.ports.source import ReadOnlySource
     from autocorp_assets.settings import Settings
 
 

@@ -15,7 +15,7 @@ from autocorp_assets.resources.aws.glue_job import GlueJobRunner
 from autocorp_assets.resources.aws.raw_crawler import RawCrawler
 from autocorp_assets.resources.aws.sns_alerts import SnsAlerts
 from autocorp_assets.resources.aws.source import SecretSource
-from autocorp_assets.resources.ports import ReadOnlySource
+from autocorp_assets.resources.ports.source import ReadOnlySource
 from autocorp_assets.settings import Settings
 
 

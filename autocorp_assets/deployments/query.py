@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autocorp_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from autocorp_assets.resources.ports import Query
+    from autocorp_assets.resources.ports.query import Query
 
 
 def deployment_query(settings: Settings) -> Query:

@@ -15,7 +15,8 @@ from autocorp_assets.resources.aws.deployed_views import DeployedViews, Outdated
 from autocorp_assets.resources.aws.glue_catalog import glue_columns
 from autocorp_assets.resources.aws.glue_code import CodeError, is_published, publish, zip_name
 from autocorp_assets.resources.aws.glue_tables import columns_of, create_database, tables_of
-from autocorp_assets.resources.ports import CatalogError, Progress
+from autocorp_assets.resources.ports.catalog import CatalogError
+from autocorp_assets.resources.ports.progress import Progress
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
 

@@ -11,7 +11,7 @@ from autocorp_assets.contracts.model import CsvFeed, TableContract
 from autocorp_assets.contracts.raw_format import feed_prefix
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.specs import raw_feed_spec
-from autocorp_assets.resources.ports import Transfer
+from autocorp_assets.resources.ports.transfer import Transfer
 
 
 class FeedConfig(dg.Config):

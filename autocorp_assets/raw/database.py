@@ -10,7 +10,7 @@ from autocorp_assets.contracts.model import TableContract
 from autocorp_assets.contracts.raw_format import table_prefix
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.specs import raw_table_spec
-from autocorp_assets.resources.ports import CaughtUp, Replication, ReplicationError
+from autocorp_assets.resources.ports.replication import CaughtUp, Replication, ReplicationError
 
 DEADLINE_SECONDS = 15 * 60
 """A first load of 3 million rows takes a few minutes; later passes take seconds."""

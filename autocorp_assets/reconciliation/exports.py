@@ -23,7 +23,7 @@ from autocorp_assets.lake.snapshots import Snapshot, read_head, read_snapshot
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.reconciliation.delivered_keys import DeliveredKeys
 from autocorp_assets.reconciliation.findings import SAMPLE_OF_A_VERDICT, ExportReconciliation, Finding, Verdict
-from autocorp_assets.resources.ports import Progress
+from autocorp_assets.resources.ports.progress import Progress
 from spark_jobs.change_seq import ORDINAL_DIGITS
 from spark_jobs.checkpoint import AppliedDelivery
 

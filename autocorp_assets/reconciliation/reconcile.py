@@ -25,7 +25,8 @@ from autocorp_assets.reconciliation.findings import SAMPLE_OF_A_VERDICT, Finding
 from autocorp_assets.reconciliation.keys import Key, KeyRange, Rows, differing_keys, differing_ranges
 from autocorp_assets.reconciliation.lake_table import LakeTable, open_lake_table
 from autocorp_assets.reconciliation.source_table import SourceTable, changed_columns
-from autocorp_assets.resources.ports import Progress, Replication, ReplicationError
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.replication import Replication, ReplicationError
 
 ROWS_OF_A_BUCKET = 1_000
 PAGE_ROWS = 10_000

@@ -28,7 +28,7 @@ class NoSuchTable(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceTable:
-    """Read through a connection as `resources.ports.ReadOnlySource` gives it."""
+    """Read through a connection as `resources.ports.source.ReadOnlySource` gives it."""
 
     connection: psycopg.Connection
     contract: TableContract

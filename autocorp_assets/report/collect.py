@@ -42,7 +42,7 @@ from autocorp_assets.report.words import without_values
 if TYPE_CHECKING:
     from autocorp_assets.lake.storage import LakeStorage
     from autocorp_assets.operations.checks_reference import DescribedCheck
-    from autocorp_assets.resources.ports import ReplicationState
+    from autocorp_assets.resources.ports.replication import ReplicationState
 
 OLD = timedelta(days=1)
 """After which the good result of an hourly check says nothing any more."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autocorp_assets.resources.ports import CatalogError, CatalogTable
+from autocorp_assets.resources.ports.catalog import CatalogError, CatalogTable
 
 REMEDY = (
     "the platform derives it from contract and table, so this is a defect of autocorp_assets/query/engine.py: report it"

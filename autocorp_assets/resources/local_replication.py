@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError, ReplicationState, RetainedLog
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.replication import CaughtUp, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.source import RetainedLog
 from autocorp_assets.settings import Settings
 
 POLL_SECONDS = 0.2

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autocorp_assets.resources.ports import SourceUnavailable
+from autocorp_assets.resources.ports.source import SourceUnavailable
 from autocorp_assets.resources.read_only_session import APPLICATION, restrict, told_as_unavailable
 from autocorp_assets.settings import Settings
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autocorp_assets.resources.ports import EndedTransfer, Progress, TransferFailed, TransferOutcome
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.transfer import EndedTransfer, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
 
 SETTLED_SECONDS = 2.0

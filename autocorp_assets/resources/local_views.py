@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autocorp_assets.resources.ports import ViewsOutcome
+from autocorp_assets.resources.ports.views import ViewsOutcome
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from autocorp_assets.resources.ports import SourceUnavailable
+from autocorp_assets.resources.ports.source import SourceUnavailable
 
 if TYPE_CHECKING:
     import psycopg

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from autocorp_assets.resources.pipes_context import with_skippable_outputs
-from autocorp_assets.resources.ports import JobOutcome, Progress
+from autocorp_assets.resources.ports.job_runner import JobOutcome
+from autocorp_assets.resources.ports.progress import Progress
 from autocorp_assets.resources.writer_lock import writer_lock
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ from autocorp_assets.asset_keys import view_key
 from autocorp_assets.lake.versions import TableNotReadable
 from autocorp_assets.query.errors import QueryError
 from autocorp_assets.query.view_files import VIEW_SCHEMA, VIEWS_FOLDER, view_files
-from autocorp_assets.resources.ports import CatalogError, Query, Views, ViewsOutcome
+from autocorp_assets.resources.ports.catalog import CatalogError
+from autocorp_assets.resources.ports.query import Query
+from autocorp_assets.resources.ports.views import Views, ViewsOutcome
 from autocorp_assets.views.specs import view_spec
 
 ROWS = "view_rows"

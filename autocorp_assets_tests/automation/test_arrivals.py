@@ -10,7 +10,8 @@ from autocorp_assets.automation.arrivals import Seen, look, raw_arrivals_sensor,
 from autocorp_assets.automation.transfers import missed_transfers, transfer_sensor
 from autocorp_assets.contracts.raw_format import LOAD_MANIFESTS, table_prefix
 from autocorp_assets.lake.storage import LakeStorage
-from autocorp_assets.resources.ports import Progress, Transfer, TransferFailed, TransferOutcome
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.transfer import Transfer, TransferFailed, TransferOutcome
 
 
 @dataclass

@@ -18,7 +18,7 @@ from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
-from autocorp_assets.resources.ports import EndedTransfer
+from autocorp_assets.resources.ports.transfer import EndedTransfer
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.arrival_events import lose, make_queue, send, take_all, url, waiting
 from autocorp_assets_tests.fakes.datasync import make_task

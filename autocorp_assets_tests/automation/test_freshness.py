@@ -31,7 +31,7 @@ from autocorp_assets.checks.results import last_evaluations, report_result
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.curated.specs import curated_spec
 from autocorp_assets.resources.log_alerts import LogAlerts
-from autocorp_assets.resources.ports import ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.replication import ReplicationError, ReplicationState
 
 PARTS, CUSTOMERS = TABLES["auto_parts"], TABLES["customers"]
 UI = "http://ui.example"

@@ -15,7 +15,8 @@ from autocorp_assets.asset_keys import curated_key, raw_feed_key, raw_table_key
 from autocorp_assets.automation.metrics import platform_metrics_sensor, stale_seconds
 from autocorp_assets.checks.reconciliation import RECONCILIATION
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import Measurement, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.metrics import Measurement
+from autocorp_assets.resources.ports.replication import ReplicationError, ReplicationState
 
 PARTS, CUSTOMERS = TABLES["auto_parts"], TABLES["customers"]
 

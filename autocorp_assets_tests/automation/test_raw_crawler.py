@@ -11,7 +11,7 @@ import pytest
 
 from autocorp_assets.asset_keys import raw_feed_key, raw_table_key
 from autocorp_assets.automation.raw_crawler import LEAST_SECONDS, Seen, raw_crawler_sensor
-from autocorp_assets.resources.ports import Crawl, CrawlerError
+from autocorp_assets.resources.ports.crawler import Crawl, CrawlerError
 
 PARTS, CUSTOMERS = raw_table_key("auto_parts"), raw_feed_key("customers")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autocorp_assets.automation.recovery import CEILING, History, decide
-from autocorp_assets.resources.ports import ReplicationState
+from autocorp_assets.resources.ports.replication import ReplicationState
 
 RUNNING = ReplicationState(running=True, should_run=True, summary="task is running")
 INTERRUPTED = ReplicationState(running=False, should_run=True, summary="task failed", restart_mends=True)

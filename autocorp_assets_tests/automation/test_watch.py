@@ -9,7 +9,8 @@ import pytest
 
 from autocorp_assets.automation.watch import replication_status
 from autocorp_assets.resources.log_alerts import LogAlerts
-from autocorp_assets.resources.ports import GIB, CaughtUp, ReplicationError, ReplicationState, RetainedLog
+from autocorp_assets.resources.ports.replication import CaughtUp, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.source import GIB, RetainedLog
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets.contracts.model import Column
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_catalog import LocalCatalog
-from autocorp_assets.resources.ports import CatalogError, CatalogTable
+from autocorp_assets.resources.ports.catalog import CatalogError, CatalogTable
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
 
 SERVICE = TABLES["service"]

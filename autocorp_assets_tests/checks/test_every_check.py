@@ -42,7 +42,8 @@ from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.lake.table_files import TableFile
 from autocorp_assets.query.engine import LakeQuery
 from autocorp_assets.reconciliation.findings import ExportReconciliation, Finding, TableReconciliation, Verdict
-from autocorp_assets.resources.ports import CatalogTable, ReplicationState
+from autocorp_assets.resources.ports.catalog import CatalogTable
+from autocorp_assets.resources.ports.replication import ReplicationState
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from autocorp_assets_tests.spark_jobs.raw_zone import RawZone
 from spark_jobs.checkpoint import AppliedDelivery, Checkpoint

@@ -14,7 +14,7 @@ from autocorp_assets.automation.lag import Told, lag_sensor, tell_lag
 from autocorp_assets.checks.lag import LAG, lag_checks, look_at_lag
 from autocorp_assets.checks.results import last_evaluation
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.replication import ReplicationError, ReplicationState
 
 TWO = {name: TABLES[name] for name in ("auto_parts", "customers")}
 FOLLOWING = ReplicationState(running=True, should_run=True, summary="streaming", silent_seconds=2, is_following=True)

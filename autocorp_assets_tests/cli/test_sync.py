@@ -15,7 +15,7 @@ from autocorp_assets.operations import sync as sync_module
 from autocorp_assets.operations.instance import INSTANCE_CONFIG, open_instance, prepare_home
 from autocorp_assets.operations.sync import sync
 from autocorp_assets.resources.local_transfer import LocalTransfer
-from autocorp_assets.resources.ports import CaughtUp, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.replication import CaughtUp, ReplicationError, ReplicationState
 from autocorp_assets.settings import PROJECT_FOLDER, Settings
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 

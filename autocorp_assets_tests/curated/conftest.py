@@ -15,7 +15,8 @@ from autocorp_assets.curated.tables import curated_tables
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.local_catalog import LocalCatalog
 from autocorp_assets.resources.local_query import LocalQuery
-from autocorp_assets.resources.ports import Catalog, ReplicationState
+from autocorp_assets.resources.ports.catalog import Catalog
+from autocorp_assets.resources.ports.replication import ReplicationState
 from autocorp_assets.resources.spark_job import SparkSubprocess
 from autocorp_assets.settings import PROJECT_FOLDER
 

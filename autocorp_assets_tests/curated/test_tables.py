@@ -8,7 +8,8 @@ from autocorp_assets.asset_keys import curated_key, raw_table_key
 from autocorp_assets.checks.results import last_evaluations
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.record_tables import records_table
-from autocorp_assets.resources.ports import CatalogError, CatalogTable, ReplicationState
+from autocorp_assets.resources.ports.catalog import CatalogError, CatalogTable
+from autocorp_assets.resources.ports.replication import ReplicationState
 from autocorp_assets.resources.spark_job import tail
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 from autocorp_assets_tests.spark_jobs.raw_zone import RawZone

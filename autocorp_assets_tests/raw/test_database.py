@@ -9,7 +9,7 @@ from autocorp_assets.asset_keys import raw_table_key
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.database import raw_database
-from autocorp_assets.resources.ports import CaughtUp, TableCounters
+from autocorp_assets.resources.ports.replication import CaughtUp, TableCounters
 
 
 class Counting:

@@ -24,7 +24,7 @@ from autocorp_assets.reconciliation.reconcile import Reconciler
 from autocorp_assets.reconciliation.source_table import SourceTable
 from autocorp_assets.resources.local_replication import LocalReplication
 from autocorp_assets.resources.local_source import LocalSource
-from autocorp_assets.resources.ports import Replication
+from autocorp_assets.resources.ports.replication import Replication
 from autocorp_assets.settings import Settings
 from spark_jobs.checkpoint import delta_user_metadata
 from spark_jobs.plan import FileKind, advance

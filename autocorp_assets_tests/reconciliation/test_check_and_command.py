@@ -94,7 +94,7 @@ def test_a_source_that_is_away_warns_and_a_query_that_takes_too_long_says_what_t
 
 
 def test_the_connection_can_only_read(platform: Platform):
-    from autocorp_assets.resources.ports import SourceUnavailable
+    from autocorp_assets.resources.ports.source import SourceUnavailable
 
     with (
         pytest.raises(SourceUnavailable, match="read-only"),

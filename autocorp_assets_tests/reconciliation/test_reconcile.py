@@ -19,7 +19,8 @@ from autocorp_assets.reconciliation.database import source_rows
 from autocorp_assets.reconciliation.findings import Finding, Verdict
 from autocorp_assets.reconciliation.keys import KeyRange
 from autocorp_assets.resources.local_replication import LocalReplication
-from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.replication import CaughtUp, ReplicationError
 from autocorp_assets_tests.lake.lake_writer import LakeWriter
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from autocorp_assets_tests.reconciliation.platform import Platform, Rows

@@ -21,7 +21,7 @@ from autocorp_assets.report.collect import Collector, TableRun, rows_of_period, 
 from autocorp_assets.report.model import Report, SchemaChange, State, TableReport
 from autocorp_assets.report.page import render
 from autocorp_assets.report.verdict import judge
-from autocorp_assets.resources.ports import ReplicationState
+from autocorp_assets.resources.ports.replication import ReplicationState
 from autocorp_assets_tests.curated.conftest import PARTS, Platform, load
 from autocorp_assets_tests.lake.ledger_writer import BEGAN, LedgerWriter
 

@@ -14,7 +14,8 @@ from autocorp_assets.local.generator.seed import seed_database
 from autocorp_assets.local.replicator.service import replicate
 from autocorp_assets.local.replicator.status import FILE, Phase, StatusFile, exclusive
 from autocorp_assets.resources.local_replication import LocalReplication
-from autocorp_assets.resources.ports import GIB, ReplicationError, RetainedLog
+from autocorp_assets.resources.ports.replication import ReplicationError
+from autocorp_assets.resources.ports.source import GIB, RetainedLog
 from autocorp_assets.settings import Settings
 
 

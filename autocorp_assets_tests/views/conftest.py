@@ -10,7 +10,7 @@ import pytest
 
 from autocorp_assets.resources.local_query import LocalQuery
 from autocorp_assets.resources.local_views import LocalViews
-from autocorp_assets.resources.ports import Views as ViewsPort
+from autocorp_assets.resources.ports.views import Views as ViewsPort
 from autocorp_assets.views.assets import view_assets
 from autocorp_assets_tests.lake.ledger_writer import LedgerWriter
 from spark_jobs.checkpoint import Checkpoint

@@ -2,7 +2,8 @@ from typing import Any
 
 import dagster as dg
 
-from autocorp_assets.resources.ports import CatalogError, ViewsOutcome
+from autocorp_assets.resources.ports.catalog import CatalogError
+from autocorp_assets.resources.ports.views import ViewsOutcome
 from autocorp_assets_tests.views.conftest import DEAR, PRICES, Views
 
 BROKEN = """-- Names a column that is not.

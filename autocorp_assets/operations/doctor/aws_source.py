@@ -11,7 +11,7 @@ from autocorp_assets.operations.doctor.finding import Finding, failure, failure_
 from autocorp_assets.resources.aws.dms_settings import LOB_KILOBYTES, longest_texts, without_full_identity
 from autocorp_assets.resources.aws.dms_slot import retained_log
 from autocorp_assets.resources.aws.source import SecretSource
-from autocorp_assets.resources.ports import GIB, SourceUnavailable
+from autocorp_assets.resources.ports.source import GIB, SourceUnavailable
 from autocorp_assets.settings import Settings
 
 STATEMENT_SECONDS = 8.0

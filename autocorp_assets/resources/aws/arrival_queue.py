@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from autocorp_assets.contracts.raw_format import RAW_CSV, RAW_DATABASE
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.aws.s3_place import S3Place
-from autocorp_assets.resources.ports import Arrivals, EventsUnavailable
+from autocorp_assets.resources.ports.arrival_events import Arrivals, EventsUnavailable
 from autocorp_assets.settings import Settings
 
 BATCH = 10

@@ -11,7 +11,7 @@ import tenacity
 
 from autocorp_assets.resources.aws.athena import POLL_SECONDS, ended_execution, failure_of
 from autocorp_assets.resources.aws.clients import client, explain
-from autocorp_assets.resources.ports import CatalogError
+from autocorp_assets.resources.ports.catalog import CatalogError
 
 DEADLINE_SECONDS = 5 * 60.0
 """Such a statement takes seconds; Athena itself would let it wait for ten minutes (DDL query timeout)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autocorp_assets.resources.aws.clients import client, explain
-from autocorp_assets.resources.ports import Measurement
+from autocorp_assets.resources.ports.metrics import Measurement
 
 VALUES_A_CALL = 1000
 """CloudWatch's limit (API reference of PutMetricData); its other one, 1 MB, is beyond that many of ours."""

@@ -14,7 +14,8 @@ from typing import Any
 import tenacity
 
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets.resources.ports import Progress, TransferFailed
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.transfer import TransferFailed
 
 ENDED = ("SUCCESS", "ERROR")
 NOT_LOOKED_YET = ("QUEUED", "LAUNCHING")

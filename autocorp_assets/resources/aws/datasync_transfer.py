@@ -16,7 +16,8 @@ from autocorp_assets.resources.aws import feed_receipts
 from autocorp_assets.resources.aws.clients import explain
 from autocorp_assets.resources.aws.datasync_executions import POLL_SECONDS, DatasyncTasks, Execution
 from autocorp_assets.resources.aws.s3_place import S3Object, S3Place
-from autocorp_assets.resources.ports import EndedTransfer, Progress, TransferFailed, TransferOutcome
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.transfer import EndedTransfer, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
 
 DEADLINE_SECONDS = 3600.0

@@ -12,7 +12,8 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets.query.view_files import VIEW_SCHEMA
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.glue_tables import columns_of, table_named, tables_of, update_table
-from autocorp_assets.resources.ports import CatalogError, ViewsOutcome
+from autocorp_assets.resources.ports.catalog import CatalogError
+from autocorp_assets.resources.ports.views import ViewsOutcome
 from autocorp_assets.table_metadata import DATABASE_NAME
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.aws.dms_task import SOURCE_SCHEMA, StartType, TableStatistics, Task, by_table
-from autocorp_assets.resources.ports import ReplicationError
+from autocorp_assets.resources.ports.replication import ReplicationError
 
 LARGEST_PAGE = 500
 """Of DescribeTableStatistics: 20 to 500."""

@@ -19,7 +19,8 @@ from autocorp_assets.resources.aws.dms_task import (
     load_progress,
     start_type,
 )
-from autocorp_assets.resources.ports import CaughtUp, Progress, ReplicationError
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.replication import CaughtUp, ReplicationError
 
 SLOWDOWN = 1.5
 SLOWEST = 6

@@ -20,7 +20,7 @@ from autocorp_assets.lake.file_system import open_file_system
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.aws.dms_task import LoadTime, TableStatistics
-from autocorp_assets.resources.ports import ReplicationError
+from autocorp_assets.resources.ports.replication import ReplicationError
 
 CLOCK_SLACK = timedelta(seconds=60)
 """Between the clocks of DMS and of S3."""

@@ -13,14 +13,9 @@ from autocorp_assets.resources.aws.dms_catch_up import Answer, CatchUp, wait_for
 from autocorp_assets.resources.aws.dms_loads import LoadRecorder
 from autocorp_assets.resources.aws.dms_slot import retained_log
 from autocorp_assets.resources.aws.dms_task import Task, start_type
-from autocorp_assets.resources.ports import (
-    CaughtUp,
-    Progress,
-    ReadOnlySource,
-    ReplicationError,
-    ReplicationState,
-    RetainedLog,
-)
+from autocorp_assets.resources.ports.progress import Progress
+from autocorp_assets.resources.ports.replication import CaughtUp, ReplicationError, ReplicationState
+from autocorp_assets.resources.ports.source import ReadOnlySource, RetainedLog
 
 POLL_SECONDS = 5.0
 """To the second look; later ones are up to half a minute apart, since a load takes minutes and a metric one."""

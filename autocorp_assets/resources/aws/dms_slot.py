@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autocorp_assets.resources.ports import ReadOnlySource, RetainedLog, SourceUnavailable
+from autocorp_assets.resources.ports.source import ReadOnlySource, RetainedLog, SourceUnavailable
 
 STATEMENT_SECONDS = 10.0
 MEGABYTE = 1024**2

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from autocorp_assets.contracts import TABLES
-from autocorp_assets.resources.ports import TableCounters
+from autocorp_assets.resources.ports.replication import TableCounters
 
 SOURCE_SCHEMA = "public"
 STOP_PREFIX = "Stop Reason "

@@ -18,7 +18,7 @@ from autocorp_assets.query.view_files import VIEW_SCHEMA
 from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.deployed_views import DeployedViews, outdated_views
 from autocorp_assets.resources.aws.glue_tables import Table, columns_of, tables_of, update_table
-from autocorp_assets.resources.ports import CatalogError, CatalogTable
+from autocorp_assets.resources.ports.catalog import CatalogError, CatalogTable
 from autocorp_assets.table_metadata import DATABASE_NAME
 from spark_jobs.lake_tables.catalog_sync import SYNC_TOOL, TABLE_PROPERTIES
 

@@ -27,7 +27,8 @@ from autocorp_assets.resources.aws.glue_runs import (
     workers_for,
 )
 from autocorp_assets.resources.pipes_context import with_skippable_outputs
-from autocorp_assets.resources.ports import JobError, JobOutcome, Progress
+from autocorp_assets.resources.ports.job_runner import JobError, JobOutcome
+from autocorp_assets.resources.ports.progress import Progress
 from autocorp_assets.resources.spark_job import plan_extras
 from autocorp_assets.table_metadata import DATABASE_NAME
 from spark_jobs.lake_tables.catalog_sync import CATALOG_DATABASE

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autocorp_assets.resources.aws.clients import client, explain
-from autocorp_assets.resources.ports import CatalogError
+from autocorp_assets.resources.ports.catalog import CatalogError
 
 PAGE_TABLES = 100
 """The most that one answer holds, by the service's model."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from autocorp_assets.contracts.raw_format import RAW_DATABASE
 from autocorp_assets.resources.aws.clients import client, explain
-from autocorp_assets.resources.ports import Crawl, CrawlerError
+from autocorp_assets.resources.ports.crawler import Crawl, CrawlerError
 
 RAW = RAW_DATABASE.partition("/")[0]
 """The zone's folder below the lake's root."""

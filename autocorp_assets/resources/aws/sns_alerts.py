@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from autocorp_assets.resources.aws.clients import client, explain
 from autocorp_assets.resources.log_alerts import LogAlerts
-from autocorp_assets.resources.ports import Alerts
+from autocorp_assets.resources.ports.alerts import Alerts
 
 SUBJECT_CHARACTERS = 100
 MESSAGE_BYTES = 256 * 1024

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autocorp_assets.resources.aws.clients import client, explain
-from autocorp_assets.resources.ports import SourceUnavailable
+from autocorp_assets.resources.ports.source import SourceUnavailable
 from autocorp_assets.resources.read_only_session import APPLICATION, restrict, told_as_unavailable
 
 if TYPE_CHECKING:

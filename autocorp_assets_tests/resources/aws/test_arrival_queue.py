@@ -8,7 +8,7 @@ import pytest
 
 from autocorp_assets.resources.aws.arrival_queue import SqsArrivals, created_objects
 from autocorp_assets.resources.aws.clients import client
-from autocorp_assets.resources.ports import EventsUnavailable
+from autocorp_assets.resources.ports.arrival_events import EventsUnavailable
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.arrival_events import make_queue, send, waiting
 from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE

@@ -6,7 +6,7 @@ import pytest
 
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.cloudwatch_metrics import CloudwatchMetrics, MetricsError
-from autocorp_assets.resources.ports import Measurement
+from autocorp_assets.resources.ports.metrics import Measurement
 from autocorp_assets_tests.fakes.faults import THROTTLED, UNAVAILABLE, Fault
 from autocorp_assets_tests.fakes.server import FakeAws
 

@@ -13,7 +13,7 @@ from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws import feed_receipts
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.datasync_transfer import DatasyncTransfer
-from autocorp_assets.resources.ports import EndedTransfer, TransferFailed, TransferOutcome
+from autocorp_assets.resources.ports.transfer import EndedTransfer, TransferFailed, TransferOutcome
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.datasync import Failure, advance, controls, make_task, take_agent_offline
 from autocorp_assets_tests.fakes.faults import EXPIRED, THROTTLED, UNAVAILABLE

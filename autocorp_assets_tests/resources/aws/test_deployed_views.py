@@ -10,7 +10,7 @@ from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.deployed_views import DIGEST, DeployedViews, needed, outdated_views
 from autocorp_assets.resources.aws.glue_catalog import GlueCatalog
-from autocorp_assets.resources.ports import CatalogError
+from autocorp_assets.resources.ports.catalog import CatalogError
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.account import build_account
 from autocorp_assets_tests.fakes.athena import QueryFailure, athena_queries

@@ -17,7 +17,7 @@ from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.dms_replication import DmsReplication
 from autocorp_assets.resources.log_alerts import LogAlerts
-from autocorp_assets.resources.ports import ManagedReplication, ReplicationError
+from autocorp_assets.resources.ports.replication import ManagedReplication, ReplicationError
 from autocorp_assets_tests.fakes.dms import DMS, Task
 from autocorp_assets_tests.fakes.faults import EXPIRED, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.server import LAKE_BUCKET, FakeAws

@@ -13,7 +13,7 @@ from autocorp_assets.contracts import TABLES
 from autocorp_assets.local.generator.seed import seed_database
 from autocorp_assets.resources.aws import dms_settings as wanted
 from autocorp_assets.resources.aws.dms_slot import retained_log
-from autocorp_assets.resources.ports import SourceUnavailable
+from autocorp_assets.resources.ports.source import SourceUnavailable
 
 LAKE = "s3://bucket/some/lake"
 

@@ -10,7 +10,7 @@ from autocorp_assets.resources.aws.athena_ddl import AthenaDdl
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.deployed_views import DeployedViews
 from autocorp_assets.resources.aws.glue_catalog import GlueCatalog, create_statement
-from autocorp_assets.resources.ports import CatalogError
+from autocorp_assets.resources.ports.catalog import CatalogError
 from autocorp_assets.settings import Settings
 from autocorp_assets.table_metadata import DATABASE_NAME
 from autocorp_assets_tests.fakes.account import build_account

@@ -16,7 +16,7 @@ from autocorp_assets.asset_keys import curated_key
 from autocorp_assets.resources.aws.clients import ATTEMPTS, client
 from autocorp_assets.resources.aws.glue_code import bucket_and_key, zip_url
 from autocorp_assets.resources.aws.glue_job import GlueJobRunner
-from autocorp_assets.resources.ports import JobError, JobOutcome
+from autocorp_assets.resources.ports.job_runner import JobError, JobOutcome
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.faults import EXPIRED, THROTTLED, UNAVAILABLE
 from autocorp_assets_tests.fakes.glue import RunFault, glue_jobs

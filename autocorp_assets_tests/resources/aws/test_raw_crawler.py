@@ -4,7 +4,7 @@ import pytest
 
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.raw_crawler import RawCrawler
-from autocorp_assets.resources.ports import Crawl, CrawlerError
+from autocorp_assets.resources.ports.crawler import Crawl, CrawlerError
 from autocorp_assets.settings import Settings
 from autocorp_assets_tests.fakes.account import build_account
 from autocorp_assets_tests.fakes.crawlers import crawls

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from autocorp_assets.resources.aws.clients import client
 from autocorp_assets.resources.aws.source import SecretSource
-from autocorp_assets.resources.ports import SourceUnavailable
+from autocorp_assets.resources.ports.source import SourceUnavailable
 from autocorp_assets_tests.fakes.account import source_secret
 from autocorp_assets_tests.fakes.faults import EXPIRED, Fault
 from autocorp_assets_tests.fakes.server import FakeAws

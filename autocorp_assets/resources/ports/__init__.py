@@ -1,0 +1,1 @@
+"""What assets and sensors need from the world; each deployment says who provides it."""
