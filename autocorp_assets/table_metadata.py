@@ -121,9 +121,9 @@ def csv_schema(feed: CsvFeed, contract: TableContract) -> dg.TableSchema:
     )
 
 
-def zone_tags(zone: str, contract: TableContract) -> dict[str, str]:
+def zone_tags(zone: str, *, is_personal: bool) -> dict[str, str]:
     """What assets of a zone are found by; `personal-data` marks those that hold some."""
-    return {"zone": zone, **({"personal-data": ""} if any(column.personal for column in contract.columns) else {})}
+    return {"zone": zone, **({"personal-data": ""} if is_personal else {})}
 
 
 def try_query(table: str) -> dg.MarkdownMetadataValue:

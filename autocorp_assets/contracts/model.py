@@ -302,6 +302,11 @@ class TableContract:
         return (*self.columns, *self.lineage_columns, *self.unnamed_columns)
 
     @property
+    def personal_columns(self) -> tuple[str, ...]:
+        """Names of the columns that hold personal data."""
+        return tuple(column.name for column in self.columns if column.personal)
+
+    @property
     def large_columns(self) -> tuple[str, ...]:
         """Those whose value PostgreSQL may leave out of an update: only text can be so large."""
         return tuple(

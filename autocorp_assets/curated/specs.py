@@ -33,7 +33,7 @@ def curated_spec(contract: TableContract, *, condition: dg.AutomationCondition) 
         group_name="curated",
         kinds={"spark", str(contract.format), "parquet"},
         owners=[contract.owner],
-        tags=zone_tags("curated", contract),
+        tags=zone_tags("curated", is_personal=bool(contract.personal_columns)),
         automation_condition=condition,
         freshness_policy=freshness_policy(contract.service_level),
         metadata={

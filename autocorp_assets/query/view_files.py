@@ -19,6 +19,7 @@ VIEW_SCHEMA = "autocorp"
 """The contracts' columns, and the views."""
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TEXT = re.compile(r"'(?:[^']|'')*'")
+_WORD = re.compile(r"\w+")
 _TABLE = re.compile(rf"\b({LAKE_SCHEMA}|{VIEW_SCHEMA})\s*\.\s*(\w+)\b", re.IGNORECASE)
 
 
@@ -43,9 +44,19 @@ class ViewFile:
     @property
     def reads(self) -> frozenset[tuple[str, str]]:
         """(schema, name) of the tables and views below it: each is named with its schema, which parsing confirms."""
-        found = _TABLE.findall(_TEXT.sub("''", _COMMENT.sub(" ", self.text)))
+        found = _TABLE.findall(self._code)
         named = {(schema.lower(), name.lower()) for schema, name in found}
         return frozenset(named - {(VIEW_SCHEMA, self.name)})
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Keywords and names of its SQL, in lower case."""
+        return frozenset(word.lower() for word in _WORD.findall(self._code))
+
+    @property
+    def _code(self) -> str:
+        """The SQL without comments, its texts empty."""
+        return _TEXT.sub("''", _COMMENT.sub(" ", self.text))
 
 
 @cache

@@ -39,7 +39,7 @@ def source_spec(contract: TableContract) -> dg.AssetSpec:
         group_name="source",
         kinds={"postgres", "table"},
         owners=[contract.owner],
-        tags=zone_tags("source", contract),
+        tags=zone_tags("source", is_personal=bool(contract.personal_columns)),
         metadata={
             "dagster/column_schema": column_schema(contract, contract.columns),
             "dagster/table_name": f"autocorp.public.{contract.name}",
@@ -57,7 +57,7 @@ def landing_spec(feed: CsvFeed, contract: TableContract) -> dg.AssetSpec:
         group_name="source",
         kinds={"csv", "file"},
         owners=[contract.owner],
-        tags=zone_tags("source", contract),
+        tags=zone_tags("source", is_personal=bool(contract.personal_columns)),
         metadata={
             "dagster/column_schema": csv_schema(feed, contract),
             "dagster/code_references": contract_reference(contract),
@@ -76,7 +76,7 @@ def raw_table_spec(contract: TableContract) -> dg.AssetSpec:
         group_name="raw_database",
         kinds={"postgres", "parquet"},
         owners=[contract.owner],
-        tags=zone_tags("raw", contract),
+        tags=zone_tags("raw", is_personal=bool(contract.personal_columns)),
         metadata={
             "dagster/code_references": contract_reference(contract),
             "dagster/column_schema": column_schema(contract, (*contract.columns, *CHANGE_COLUMNS)),
@@ -96,7 +96,7 @@ def raw_feed_spec(feed: CsvFeed, contract: TableContract) -> dg.AssetSpec:
         group_name="raw_csv",
         kinds={"csv", "file"},
         owners=[contract.owner],
-        tags=zone_tags("raw", contract),
+        tags=zone_tags("raw", is_personal=bool(contract.personal_columns)),
         metadata={
             "dagster/code_references": contract_reference(contract),
             "dagster/column_schema": csv_schema(feed, contract),

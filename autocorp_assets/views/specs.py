@@ -10,7 +10,7 @@ import dagster as dg
 from autocorp_assets.asset_keys import curated_key, view_key
 from autocorp_assets.contracts import TABLES
 from autocorp_assets.query.view_files import VIEW_SCHEMA, ViewFile, tables_below, views_among
-from autocorp_assets.table_metadata import code_reference, try_query
+from autocorp_assets.table_metadata import code_reference, try_query, zone_tags
 
 GROUP = "views"
 
@@ -28,7 +28,7 @@ def view_spec(file: ViewFile, files: Iterable[ViewFile], *, condition: dg.Automa
         group_name=GROUP,
         kinds={"sql", "view"},
         owners=sorted({TABLES[name].owner for name in below}),
-        tags={"zone": "views"},
+        tags=zone_tags(GROUP, is_personal=may_show_people(file, others.values())),
         code_version=hashlib.sha256(file.text.encode()).hexdigest()[:12],
         automation_condition=condition,
         metadata={
@@ -38,3 +38,11 @@ def view_spec(file: ViewFile, files: Iterable[ViewFile], *, condition: dg.Automa
             "try_it": try_query(file.name),
         },
     )
+
+
+def may_show_people(file: ViewFile, others: Iterable[ViewFile]) -> bool:
+    """Whether its SQL, or that of a view below it, names a column with personal data; to what end is not looked at."""
+    views = {other.name: other for other in others}
+    names = {name for _, table in file.reads if table in TABLES for name in TABLES[table].personal_columns}
+    below = (views[name] for name in views_among(file.reads, views))
+    return not names.isdisjoint(file.words) or any(may_show_people(view, views.values()) for view in below)

@@ -43,6 +43,25 @@ def test_a_view_of_people_marks_its_personal_columns():
     assert personal == {"customer_name", "customer_email"}
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_view_is_found_among_what_holds_personal_data_if_a_column_of_it_does(name: str):
+    is_tagged = "personal-data" in spec(FILES[name], *FILES.values()).tags
+
+    assert is_tagged == any(column.is_personal for column in columns_of(name))
+
+
+def test_a_view_of_a_view_of_people_is_found_as_well(views: Views):
+    views.write(
+        v_names="-- Names.\nCREATE OR REPLACE VIEW autocorp.v_names AS\n"
+        "SELECT first_name || last_name AS name FROM autocorp_lake.customers",
+        v_short="-- Short ones.\nCREATE OR REPLACE VIEW autocorp.v_short AS\n"
+        "SELECT name FROM autocorp.v_names WHERE length(name) < 8",
+    )
+    files = view_files(views.folder)
+
+    assert all("personal-data" in spec(file, *files).tags for file in files)
+
+
 def test_a_view_depends_on_the_tables_and_views_that_its_sql_names(views: Views):
     views.write(v_prices=PRICES, v_dear=DEAR)
     files = view_files(views.folder)
