@@ -37,6 +37,8 @@ def s3a_conf(url: str) -> dict[str, str]:
         "endpoint.region": REGION,
         "path.style.access": "true",
         "connection.ssl.enabled": "false",
+        # The default of newer Hadoops; otherwise each object that is written has its folders' markers deleted.
+        "directory.marker.retention": "keep",
         "aws.credentials.provider": "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
     }
     return {
