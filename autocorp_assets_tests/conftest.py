@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 
+COMPILED_LATE = " ".join(
+    f"-XX:Tier4{name}={calls}"
+    for name, calls in {
+        "InvocationThreshold": 20_000,
+        "MinInvocationThreshold": 2_400,
+        "CompileThreshold": 60_000,
+        "BackEdgeThreshold": 160_000,
+    }.items()
+)
+"""Four times what a method takes to be compiled in full, on which a session of minutes spends half of its CPU."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SlowGroups:
     """With `--numprocesses`, as `make test` has it."""
@@ -89,13 +101,21 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     Shared, since starting takes seconds: use paths of your own, and `spark.newSession()` before changing
     its configuration.
     """
-    from autocorp_assets.local.spark_runtime import INTERPRETED, prepare, spark_conf, spark_environment
+    from autocorp_assets.local.spark_runtime import (
+        INTERPRETED,
+        JAVA_OPTIONS_KEY,
+        prepare,
+        spark_conf,
+        spark_environment,
+    )
 
     home = tmp_path_factory.mktemp("spark")
     settings = Settings(home=home)
     prepare(settings)
+    conf = {**spark_conf(settings), **INTERPRETED}
+    conf[JAVA_OPTIONS_KEY] += f" {COMPILED_LATE}"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in spark_environment({**spark_conf(settings), **INTERPRETED}, home).items():
+        for name, value in spark_environment(conf, home).items():
             patch.setenv(name, value)
 
         from pyspark.sql import SparkSession
