@@ -18,7 +18,7 @@ def test_under_load_and_kills_every_row_ends_in_the_lake(tmp_path):
     elsewhere = DataFolder(tmp_path / "elsewhere")
 
     ended = elsewhere.run(
-        "torture", "--minutes", "0.4", "--seed", "8", "--folder", work, "--json", report_file, timeout=560
+        "torture", "--minutes", "0.5", "--seed", "8", "--folder", work, "--json", report_file, timeout=560
     )
 
     report = json.loads(report_file.read_text()) if report_file.exists() else {}
