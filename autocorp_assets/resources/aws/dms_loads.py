@@ -179,7 +179,7 @@ class LoadRecorder:
                 content = json.loads(body)
                 completed = datetime.fromisoformat(content["completed_at"])
                 self._remember(content.get(LOADS, {}))
-            except (ValueError, KeyError):
+            except (ValueError, KeyError, TypeError):
                 continue  # its loads are recorded once more, which makes it dispensable
             if completed < since:
                 break

@@ -99,7 +99,12 @@ class DmsReplication:
 
     def record_loads(self) -> Sequence[str]:
         task = self._api.latest or self._api.describe()
-        return self._recorder.record(self._api.statistics(task)).tables if task.has_run else ()
+        if not task.has_run:
+            return ()
+        recorded = self._recorder.record(self._api.statistics(task))
+        if recorded.unreadable:
+            raise ReplicationError("; ".join(recorded.unreadable.values()))
+        return recorded.tables
 
     def _way(self, on_progress: Progress, *, may_start: bool = True) -> CatchUp:
         return CatchUp(api=self._api, recorder=self._recorder, on_progress=on_progress, may_start=may_start)

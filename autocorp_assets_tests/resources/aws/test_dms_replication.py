@@ -446,7 +446,8 @@ def test_a_load_file_that_cannot_be_read_refuses_its_table_alone_with_what_to_do
     client("s3").delete_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json")
     client("s3").put_object(Bucket=LAKE_BUCKET, Key=f"lake/{path}", Body=b"not Parquet")
 
-    caught_up = catch_up(replace(replication, poll_seconds=0.02))
+    of_another_process = replace(replication, poll_seconds=0.02)
+    caught_up = catch_up(of_another_process)
 
     assert caught_up.refused.keys() == {"service"}
     assert re.search(
@@ -454,6 +455,8 @@ def test_a_load_file_that_cannot_be_read_refuses_its_table_alone_with_what_to_do
     )
     assert LakeStorage(LAKE).loads("service") == []
     assert len(LakeStorage(LAKE).loads("customers")) == 1
+    with pytest.raises(ReplicationError, match=r"LOAD00000001\.parquet: .*autocorp reload service"):
+        of_another_process.record_loads()
 
 
 def test_a_reload_of_a_table_that_dms_does_not_know_refuses_only_that(task, replication):
