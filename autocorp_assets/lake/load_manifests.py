@@ -41,7 +41,7 @@ class LoadManifests:
         loads = self.readable_of(table)
         last = loads[-1].generation if loads else 0
         if missing := [text for generation, text in sorted(self.unreadable.items()) if generation > last]:
-            raise ValueError(f"{'; '.join(missing)}; or load the table anew: autocorp reload {table}")
+            raise ValueError(f"{'; '.join(missing)}, or load the table anew: autocorp reload {table}")
         return loads
 
 

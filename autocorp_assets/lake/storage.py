@@ -137,14 +137,14 @@ class LakeStorage:
             ValueError: a receipt cannot be read.
         """
         found = self._delivered(feed)
-        read = self._read_all([receipt for _, receipt in found], fields=RECEIPT_FIELDS)
+        read = _at_once(self._read_receipt, [receipt for _, receipt in found])
         wholes = (_delivery(feed, file, receipt) for (file, _), receipt in zip(found, read, strict=True))
         return [delivery for delivery in wholes if delivery is not None]
 
     def newest_delivery(self, feed: str) -> Delivery | None:
         """The whole delivery with the latest date; reads one receipt, unless that one is not whole."""
         for file, receipt in reversed(self._delivered(feed)):
-            if delivery := _delivery(feed, file, self._read_json(receipt, fields=RECEIPT_FIELDS)):
+            if delivery := _delivery(feed, file, self._read_receipt(receipt)):
                 return delivery
         return None
 
@@ -264,14 +264,14 @@ class LakeStorage:
         """By its generation, or what is wrong with it."""
         generation, path = found
         try:
-            return generation, self._read_json(path, fields=MANIFEST_FIELDS)
+            return generation, self._read_json(path, fields=MANIFEST_FIELDS, remedy="restore it")
         except (OSError, ValueError) as error:
             return generation, str(error)
 
-    def _read_all(self, paths: Sequence[str], *, fields: tuple[str, ...]) -> list[dict[str, Any]]:
-        return _at_once(lambda path: self._read_json(path, fields=fields), paths)
+    def _read_receipt(self, path: str) -> dict[str, Any]:
+        return self._read_json(path, fields=RECEIPT_FIELDS, remedy="restore it or remove it")
 
-    def _read_json(self, path: str, *, fields: tuple[str, ...]) -> dict[str, Any]:
+    def _read_json(self, path: str, *, fields: tuple[str, ...], remedy: str) -> dict[str, Any]:
         file_system, root = self._place
         with file_system.open_input_stream(f"{root}/{path}") as stream:
             content = stream.read()
@@ -279,7 +279,7 @@ class LakeStorage:
             value = json.loads(content)
             return {name: value[name] for name in fields}
         except (ValueError, KeyError, TypeError) as error:
-            message = f"{path} is not a whole JSON object with {', '.join(fields)} ({error!r}): restore it or remove it"
+            message = f"{path} is not a whole JSON object with {', '.join(fields)} ({error!r}): {remedy}"
             raise ValueError(message) from error
 
     def _walk(self, prefix: str, *, date: str, since_day: str | None) -> Iterator[RawFile]:

@@ -1,6 +1,6 @@
 """The raw tables of the database: replication moves the rows, the op makes sure that it has."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import dagster as dg
@@ -11,6 +11,7 @@ from autocorp_assets.contracts.raw_format import table_prefix
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.specs import raw_table_spec
 from autocorp_assets.resources.ports.replication import CaughtUp, Replication, ReplicationError
+from spark_jobs.plan import LoadManifest
 
 DEADLINE_SECONDS = 15 * 60
 """A first load of 3 million rows takes a few minutes; later passes take seconds."""
@@ -49,13 +50,14 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         refused = {name: caught_up.refused.get(name) or reloaded.get(name) for name in selected}
         refused = {name: reason for name, reason in refused.items() if reason}
+        manifests = lake.load_manifests()
         for name in selected:
             if name in refused:
                 continue
             yield dg.MaterializeResult(
                 asset_key=raw_table_key(name),
                 metadata={
-                    **describe_raw_table(lake, name),
+                    **describe_raw_table(lake, name, manifests.readable_of(name)),
                     **describe_replication(caught_up, name),
                 },
             )
@@ -70,10 +72,10 @@ def raw_database(contracts: Mapping[str, TableContract]) -> dg.AssetsDefinition:
     return replicate_database
 
 
-def describe_raw_table(lake: LakeStorage, table: str) -> dict[str, dg.MetadataValue]:
-    """What lies in raw of a table: files, bytes, rows of the newest complete load, where."""
+def describe_raw_table(lake: LakeStorage, table: str, loads: Iterable[LoadManifest]) -> dict[str, dg.MetadataValue]:
+    """What lies in raw of a table: files, bytes, rows of the newest of its complete loads, where."""
     files = lake.raw_files(table_prefix(table))
-    newest_load = max(lake.loads(table), key=lambda load: load.generation, default=None)
+    newest_load = max(loads, key=lambda load: load.generation, default=None)
     return {
         "files": dg.MetadataValue.int(len(files)),
         "bytes": dg.MetadataValue.int(sum(file.size for file in files)),

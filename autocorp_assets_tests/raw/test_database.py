@@ -7,6 +7,7 @@ import pytest
 
 from autocorp_assets.asset_keys import raw_table_key
 from autocorp_assets.contracts import TABLES
+from autocorp_assets.contracts.raw_format import LOAD_MANIFESTS
 from autocorp_assets.lake.storage import LakeStorage
 from autocorp_assets.raw.database import raw_database
 from autocorp_assets.resources.ports.replication import CaughtUp, TableCounters
@@ -53,3 +54,15 @@ def test_a_refused_table_fails_the_run_after_the_others_were_reported(tmp_path, 
     assert not result.success
     reported = {event.asset_key for event in result.get_asset_materialization_events()}
     assert reported == {raw_table_key(name) for name in TABLES if name != "customers"}
+
+
+def test_a_manifest_that_cannot_be_read_keeps_no_table_from_being_reported(tmp_path):
+    """Which tables it may concern is for their curation to say."""
+    damaged = tmp_path / LOAD_MANIFESTS / "000001.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text('{"generation": 1')
+
+    result = materialize(tmp_path, {})
+
+    assert result.success
+    assert len(result.get_asset_materialization_events()) == len(TABLES)

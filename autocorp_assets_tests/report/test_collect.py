@@ -261,5 +261,5 @@ def test_a_table_that_cannot_be_read_does_not_spoil_the_report(platform):
 
     report = read(platform)
 
-    assert "restore it or remove it" in of(report).problem
+    assert "restore it, or load the table anew" in of(report).problem
     assert "The table cannot be read" in render(report)
