@@ -18,9 +18,10 @@ class BadTable:
     error: str
     file: str | None = None
 
-    def __str__(self) -> str:
-        where = f" (file {self.file})" if self.file else ""
-        return f"{self.table}{where}: {self.error}"
+    @property
+    def reason(self) -> str:
+        """The error, and the file that has caused it."""
+        return f"{self.error} (file {self.file})" if self.file and self.file not in self.error else self.error
 
 
 def bad_tables(outcome: JobOutcome, pending: Sequence[TablePlan]) -> list[BadTable]:
@@ -63,7 +64,7 @@ def raise_for_bad(
         description="\n".join(
             [
                 f"{len(bad)} of {len(pending) + len(unplanned)} tables were not curated; the others are up to date.",
-                *(f"- {table}" for table in bad),
+                *(f"- {table.table}: {table.reason}" for table in bad),
                 "Raw keeps every file: once the cause is gone, run again."
                 + (f" Log of the job: {outcome.log}" if outcome else ""),
                 *([f"Its last lines:\n{outcome.tail}"] if outcome and outcome.tail else []),
@@ -71,7 +72,7 @@ def raise_for_bad(
         ),
         metadata={
             **({"job_log": job_log(outcome)} if outcome else {}),
-            "errors": {table.table: str(table) for table in bad},
+            "errors": {table.table: table.reason for table in bad},
         },
         # What cannot be read now cannot be read in a moment either.
         allow_retries=outcome is not None,

@@ -131,7 +131,7 @@ def test_a_bad_table_does_not_hold_back_a_good_one_and_is_named_with_file_and_ca
 
     assert not result.success
     assert list(materialised(result)) == ["service"]
-    assert "auto_parts (file raw/database/auto_parts/LOAD00000001.parquet): column price is text" in failure(result)
+    assert "auto_parts: column price is text (file raw/database/auto_parts/LOAD00000001.parquet)" in failure(result)
     assert "run again" in failure(result)
 
 

@@ -58,8 +58,9 @@ def test_a_broken_file_stops_its_table_only_until_it_is_mended(folder):
 
     assert ended.returncode == 1
     told = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    assert any(line.startswith("error: service") and truncated.name in line for line in told), ended.stderr
+    assert any(line.startswith("error: service: ") and truncated.name in line for line in told), ended.stderr
     assert any(line.startswith("error: curated/customers") and unreadable.name in line for line in told), ended.stderr
+    assert "service: service" not in ended.stderr
     assert set(differences(folder)) == {"service"}
 
     truncated.unlink()
