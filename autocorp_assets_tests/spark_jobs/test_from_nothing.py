@@ -205,6 +205,23 @@ def test_it_equals_what_was_there_value_by_value(lake: Lake, subject: Subject, m
     assert lake.plan(table).is_empty
 
 
+def test_orders_that_have_moved_between_months_are_made_anew_where_they_ended(lake: Lake):
+    def order(number: int, month: int) -> dict[str, Any]:
+        return {"order_id": number, "order_date": datetime(2024, month, 1), "status": "x"}
+
+    lake.raw.load("sales_order", [order(1, 1), order(2, 1), order(3, 2)])
+    lake.curate("sales_order")
+    lake.raw.change_file("sales_order", [Change("U", 10, order(1, 6)), Change("U", 11, order(3, 1))], second=1)
+    lake.curate("sales_order")
+    before, folders = stored(lake, "sales_order"), lake.rows("sales_order", "_hoodie_partition_path")
+
+    rebuild(lake, "sales_order")
+
+    assert stored(lake, "sales_order") == before
+    assert lake.rows("sales_order", "_hoodie_partition_path") == folders
+    assert len(set(folders.values())) == 2
+
+
 def test_stored_types_follow_the_contract_where_the_format_can_and_else_the_table_is_moved_aside(
     lake: Lake, either_format, key_of, monkeypatch
 ):

@@ -431,8 +431,9 @@ def test_the_sensor_resumes_and_says_the_lag_with_few_requests(aws, task, replic
     assert sum(aws.faults.requests.values()) == 3, aws.faults.requests
 
 
-def test_loads_of_a_manifest_that_cannot_be_read_are_recorded_once_more(task, replication):
-    client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=b"{")
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}"], ids=["cut off", "of another form", "without its fields"])
+def test_loads_of_a_manifest_that_cannot_be_read_are_recorded_once_more(task, replication, content):
+    client("s3").put_object(Bucket=LAKE_BUCKET, Key="lake/raw/database/_load/000001.json", Body=content)
 
     catch_up(replication)
 
